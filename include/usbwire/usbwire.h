@@ -1,0 +1,41 @@
+/*
+ * usbwire.h - all of libusbwire
+ *
+ * libusbwire uses USB devices of USB/IP servers from user space. The way through the headers:
+ *
+ *     loop.h    a struct uw_loop waits for everything
+ *     server.h  a struct uw_server is an address; uw_server_list shows its devices
+ *     find.h    uw_find picks one and imports it
+ *     device.h  a struct uw_device is an import: descriptors, configuration, claims, reset
+ *     transfer.h, urb.h, queue.h   data, one call at a time or many at once
+ *     error.h, log.h, tap.h        what happened
+ *     sim.h     a server with simulated devices, to try all of it
+ */
+#ifndef USBWIRE_USBWIRE_H
+#define USBWIRE_USBWIRE_H
+
+#include <usbwire/descriptor.h>
+#include <usbwire/device.h>
+#include <usbwire/error.h>
+#include <usbwire/find.h>
+#include <usbwire/log.h>
+#include <usbwire/loop.h>
+#include <usbwire/queue.h>
+#include <usbwire/server.h>
+#include <usbwire/sim.h>
+#include <usbwire/tap.h>
+#include <usbwire/transfer.h>
+#include <usbwire/urb.h>
+#include <usbwire/usec.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "MAJOR.MINOR.PATCH" of the library in use. Static. */
+const char *uw_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Counts what `meson test` ran and prints "N passed, N failed, N skipped" as the last line.
+
+usage: summary.py [--broken STAGE]... LOGBASE...
+
+LOGBASE.junit.xml has one test case for each subtest of a TAP program. It says nothing of a program
+that passed its subtests and then crashed, leaked or hung; LOGBASE.json does, so such a program adds
+one failure. A stage that did not get as far as a log counts as one failure, too.
+"""
+import argparse
+import json
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+BAD = {'FAIL', 'ERROR', 'TIMEOUT', 'INTERRUPT', 'UNEXPECTEDPASS'}
+
+
+def count_cases(path):
+    """{suite name: [passed, failed, skipped]} of a JUnit file, and the names that failed or were
+    skipped."""
+    suites, failed, skipped = {}, [], []
+    for suite in ElementTree.parse(path).getroot().iter('testsuite'):
+        for case in suite.iter('testcase'):
+            # A TAP program is a suite; other programs are cases of one suite for the project.
+            tap = '.' in suite.get('name')
+            name = suite.get('name').split('.', 1)[1] if tap else case.get('name')
+            counts = suites.setdefault(name, [0, 0, 0])
+            label = f'{name}: {case.get("name")}' if tap else name
+            if case.find('failure') is not None or case.find('error') is not None:
+                counts[1] += 1
+                failed.append(label)
+            elif case.find('skipped') is not None:
+                counts[2] += 1
+                skipped.append(label)
+            else:
+                counts[0] += 1
+    return suites, failed, skipped
+
+
+def program_results(path):
+    """{test name: result} of the JSON log: one object a line."""
+    with open(path, encoding='utf-8', errors='replace') as lines:
+        tests = [json.loads(line) for line in lines if line.strip()]
+    return {t['name'].split(' / ')[-1]: t['result'] for t in tests}
+
+
+def count_log(base):
+    """[passed, failed, skipped], failures and skips of one log."""
+    suites, failed, skipped = count_cases(base + '.junit.xml')
+    for name, result in program_results(base + '.json').items():
+        counts = suites.setdefault(name, [0, 0, 0])
+        if result in BAD and counts[1] == 0:
+            # The only case of a program without subtests was counted as passed.
+            if sum(counts) == 1:
+                counts[0] = counts[2] = 0
+            counts[1] += 1
+            failed.append(f'{name}: the program ended with {result}')
+        elif result == 'SKIP' and sum(counts) == 0:
+            counts[2] += 1
+            skipped.append(name)
+    total = [sum(c[i] for c in suites.values()) for i in range(3)]
+    return total, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--broken', action='append', default=[])
+    parser.add_argument('logs', nargs='*')
+    args = parser.parse_args()
+
+    total = [0, 0, 0]
+    failed = [f'stage {stage}: did not build' for stage in args.broken]
+    total[1] += len(failed)
+    skipped = []
+    for base in args.logs:
+        stage = os.path.basename(base)
+        counts, bad, skips = [0, 0, 0], [], []
+        if os.path.exists(base + '.json') and os.path.exists(base + '.junit.xml'):
+            counts, bad, skips = count_log(base)
+        if sum(counts) == 0:
+            counts, bad = [0, 1, 0], ['no test ran']
+        total = [a + b for a, b in zip(total, counts)]
+        failed += [f'{stage}: {name}' for name in bad]
+        skipped += [f'{stage}: {name}' for name in skips]
+
+    for name in skipped:
+        print(f'skipped: {name}')
+    for name in failed:
+        print(f'failed: {name}')
+    print(f'{total[0]} passed, {total[1]} failed, {total[2]} skipped')
+    return 1 if total[1] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

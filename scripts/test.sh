@@ -2,6 +2,7 @@
 # All tests, stage after stage, each in a build directory of its own below build/. Ends with one line
 # "N passed, N failed, N skipped" and a status that is 0 only when nothing failed.
 #   scripts/test.sh [STAGE...]      gcc clang asan tsan interop style; all when none is named
+# shellcheck disable=SC2317 # the stages are called by their names
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "$0")/.." || exit 1
@@ -12,6 +13,8 @@ for s in $stages; do
     case " $all " in *" $s "*) ;; *) echo "test.sh: no stage '$s' (there are: $all)" >&2; exit 2 ;; esac
 done
 
+mkdir -p build
+rm -f build/test-report build/test-summary
 jobs=$(nproc)
 broken=() # stages that did not get as far as running tests
 logs=()   # what summary.py counts
@@ -28,7 +31,6 @@ build()
     local dir=build/test-$1 compiler=$2 out
     shift 2
     out=$dir.log
-    mkdir -p build
     if [ ! -f "$dir/build.ninja" ]; then
         rm -rf "$dir"
         CC=$compiler meson setup "$dir" -Dwerror=true -Dtests=enabled "$@" >"$out" 2>&1 || {
@@ -83,9 +85,10 @@ stage_interop()
     build gcc gcc && run gcc interop 1 --suite interop
 }
 
+# With clang, because clang-tidy reads the compile commands.
 stage_style()
 {
-    build gcc gcc && run gcc style 1 --suite style
+    build clang clang-14 && run clang style 1 --suite style
 }
 
 times=
@@ -101,4 +104,8 @@ echo "== stages:$times"
 
 args=()
 for s in ${broken[@]+"${broken[@]}"}; do args+=(--broken "$s"); done
-exec python3 scripts/summary.py ${args[@]+"${args[@]}"} ${logs[@]+"${logs[@]}"}
+python3 scripts/summary.py ${args[@]+"${args[@]}"} ${logs[@]+"${logs[@]}"} >build/test-report
+status=$?
+cat build/test-report
+tail -n 1 build/test-report >build/test-summary
+exit "$status"

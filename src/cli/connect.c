@@ -1,0 +1,119 @@
+/*
+ * connect.c - from the options to a server, and from there to an imported device
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "names.h"
+#include "trace.h"
+
+static void
+wake_loop(void *data)
+{
+    uw_loop_interrupt((struct uw_loop *)data);
+}
+
+static void
+write_log(void *data, int level, const char *line)
+{
+    static const char *const words[] = {"error", "warning", "note", "debug"};
+
+    cli_remark((const struct cli *)data, "%s: %s", words[level], line);
+}
+
+static int
+open_loop(struct cli *cli)
+{
+    uint64_t verbose = cli_number(cli, OPT_VERBOSE, 0);
+    struct uw_loop_options options = {
+        .size = sizeof(options),
+        .log = {.level = verbose >= 3   ? UW_LOG_DEBUG
+                         : verbose == 2 ? UW_LOG_INFO
+                                        : UW_LOG_WARNING,
+                .write = write_log,
+                .data = cli},
+    };
+    int r = uw_loop_new(&options, &cli->loop);
+
+    if (r < 0)
+        return cli_error("the event loop could not be made: %s", uw_error_text(r));
+    cli_catch_interrupts(wake_loop, cli->loop);
+    return trace_start(cli);
+}
+
+int
+cli_connect(struct cli *cli)
+{
+    const char *host = cli_text(cli, OPT_HOST, getenv("USBWIRE_HOST"));
+    struct uw_fault fault;
+    int code;
+
+    if (!host || !*host)
+        return cli_usage("no server is named; give --host HOST[:PORT] or usbip://HOST[:PORT], or "
+                         "set USBWIRE_HOST");
+    code = open_loop(cli);
+    if (code)
+        return code;
+    if (uw_server_new(cli->loop, host, (uint16_t)cli_number(cli, OPT_PORT, 0), &cli->server,
+                      &fault) < 0)
+        return cli_fault(&fault, CLI_CONNECTING);
+    if (cli_number(cli, OPT_TIMEOUT, 0))
+        uw_server_set_timeouts(cli->server, cli_timeout(cli), cli_timeout(cli));
+    return 0;
+}
+
+void
+cli_choice(const struct cli *cli, struct uw_choice *ret_choice)
+{
+    uw_choice_init(ret_choice);
+    if (cli_has(cli, OPT_VID))
+        ret_choice->vid = (int)cli_number(cli, OPT_VID, 0);
+    if (cli_has(cli, OPT_PID))
+        ret_choice->pid = (int)cli_number(cli, OPT_PID, 0);
+    ret_choice->serial = cli_text(cli, OPT_SERIAL, NULL);
+    ret_choice->busid = cli_text(cli, OPT_BUSID, uw_server_busid(cli->server));
+}
+
+static void
+print_candidates(const struct uw_device_list *list)
+{
+    char name[NAMES_MAX];
+
+    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
+        const struct uw_device_info *info = uw_device_list_get(list, i);
+        fprintf(stderr, "  --busid %-12s %04x:%04x %s\n", info->busid, info->vid, info->pid,
+                names_device(info->vid, info->pid, name, sizeof(name)));
+    }
+}
+
+int
+cli_choose(struct cli *cli)
+{
+    struct uw_device_list *candidates = NULL;
+    struct uw_choice choice;
+    struct uw_fault fault;
+    int code = cli_connect(cli);
+
+    if (code)
+        return code;
+    cli_choice(cli, &choice);
+    if (uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &cli->device,
+                &candidates, &fault) >= 0)
+        return 0;
+    code = cli_fault(&fault, CLI_CHOOSING);
+    if (candidates)
+        print_candidates(candidates);
+    uw_device_list_free(candidates);
+    return code;
+}
+
+void
+cli_close(struct cli *cli)
+{
+    uw_device_free(cli->device);
+    uw_server_free(cli->server);
+    trace_stop(cli);
+    uw_loop_free(cli->loop);
+}

@@ -28,14 +28,14 @@ enum cli_command_id {
 #define COMMAND(id, name, function, operands, most, help) CMD_##id,
 #include "commands.def"
 #undef COMMAND
-    CMD_COUNT
+    NUM_COMMANDS
 };
 
 enum cli_option_id {
 #define OPTION(id, name, letter, argument, kind, min, max, takers, help) OPT_##id,
 #include "options.def"
 #undef OPTION
-    OPT_COUNT
+    NUM_OPTIONS
 };
 
 struct cli_value {
@@ -50,7 +50,7 @@ struct cli_given {
 
 struct cli {
     enum cli_command_id command;
-    struct cli_value values[OPT_COUNT];
+    struct cli_value values[NUM_OPTIONS];
     struct cli_given *given; /* every option in the order of the command line */
     size_t num_given;
     char **operands;

@@ -19,10 +19,10 @@ print_option(const struct cli_option *option)
 static void
 print_options(enum cli_command_id command, int common)
 {
-    for (int i = 0; i < OPT_COUNT; i++) {
+    for (int i = 0; i < NUM_OPTIONS; i++) {
         enum cli_option_id id = (enum cli_option_id)i;
         int is_common = i < OPT_VID;
-        if (is_common == common && (command == CMD_COUNT || cli_takes(command, id)))
+        if (is_common == common && (command == NUM_COMMANDS || cli_takes(command, id)))
             print_option(&cli_options[i]);
     }
 }
@@ -32,10 +32,10 @@ print_all(void)
 {
     printf("usage: usbwire [OPTION...] COMMAND [OPTION...]\n"
            "Use USB devices of USB/IP servers, without kernel module or root.\n\nCommands:\n");
-    for (int i = 0; i < CMD_COUNT; i++)
+    for (int i = 0; i < NUM_COMMANDS; i++)
         printf("  %-12s %s\n", cli_commands[i].name, cli_commands[i].help);
     printf("\nOptions of all commands:\n");
-    print_options(CMD_COUNT, 1);
+    print_options(NUM_COMMANDS, 1);
     printf("\n`usbwire COMMAND --help` lists the options of a command. USBWIRE_HOST names the "
            "server\nwhen --host does not. The manual is usbwire(1).\n");
 }
@@ -43,7 +43,7 @@ print_all(void)
 void
 cli_help(enum cli_command_id command)
 {
-    if (command == CMD_COUNT) {
+    if (command == NUM_COMMANDS) {
         print_all();
         return;
     }

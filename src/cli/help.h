@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-/* Of one command, or of all (CMD_COUNT), to standard output. */
+/* Of one command, or of all (NUM_COMMANDS), to standard output. */
 void cli_help(enum cli_command_id command);
 
 #endif

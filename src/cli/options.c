@@ -13,14 +13,14 @@
 #define CHOOSERS    (CLIENTS & ~ON(LIST))
 #define MOVERS      (ON(READ) | ON(WRITE))
 
-const struct cli_option cli_options[OPT_COUNT] = {
+const struct cli_option cli_options[NUM_OPTIONS] = {
 #define OPTION(id, name, letter, argument, kind, min, max, takers, help)                           \
     {name, letter, argument, kind, min, max, takers, help},
 #include "options.def"
 #undef OPTION
 };
 
-const struct cli_command cli_commands[CMD_COUNT] = {
+const struct cli_command cli_commands[NUM_COMMANDS] = {
 #define COMMAND(id, name, function, operands, most, help) {name, function, operands, most, help},
 #include "commands.def"
 #undef COMMAND
@@ -29,7 +29,7 @@ const struct cli_command cli_commands[CMD_COUNT] = {
 int
 cli_takes(enum cli_command_id command, enum cli_option_id option)
 {
-    if (command == CMD_COUNT)
+    if (command == NUM_COMMANDS)
         return cli_options[option].takers == EVERY;
     return (cli_options[option].takers >> command & 1u) != 0;
 }
@@ -147,7 +147,7 @@ fill_getopt(struct option *longs, char *letters)
 {
     *letters++ = '-'; /* operands in their place, */
     *letters++ = ':'; /* and a missing argument told apart */
-    for (int i = 0; i < OPT_COUNT; i++) {
+    for (int i = 0; i < NUM_OPTIONS; i++) {
         const struct cli_option *option = &cli_options[i];
         longs[i] = (struct option){option->name, option->argument ? required_argument : no_argument,
                                    NULL, 256 + i};
@@ -157,7 +157,7 @@ fill_getopt(struct option *longs, char *letters)
                 *letters++ = ':';
         }
     }
-    longs[OPT_COUNT] = (struct option){NULL, 0, NULL, 0};
+    longs[NUM_OPTIONS] = (struct option){NULL, 0, NULL, 0};
     *letters = '\0';
 }
 
@@ -166,7 +166,7 @@ option_of(int c)
 {
     if (c >= 256)
         return c - 256;
-    for (int i = 0; i < OPT_COUNT; i++)
+    for (int i = 0; i < NUM_OPTIONS; i++)
         if (cli_options[i].letter == c)
             return i;
     return -1;
@@ -191,11 +191,11 @@ refuse_option(int c, const char *word)
 static int
 take_operand(struct cli *cli, char *word)
 {
-    if (cli->command != CMD_COUNT) {
+    if (cli->command != NUM_COMMANDS) {
         cli->operands[cli->num_operands++] = word;
         return 0;
     }
-    for (int i = 0; i < CMD_COUNT; i++) {
+    for (int i = 0; i < NUM_COMMANDS; i++) {
         if (strcmp(cli_commands[i].name, word) == 0) {
             cli->command = (enum cli_command_id)i;
             return 0;
@@ -210,7 +210,7 @@ check_command(const struct cli *cli)
 {
     if (cli_has(cli, OPT_HELP) || cli_has(cli, OPT_VERSION))
         return 0;
-    if (cli->command == CMD_COUNT)
+    if (cli->command == NUM_COMMANDS)
         return cli_usage("a command is missing; `usbwire --help` lists the commands");
 
     const struct cli_command *command = &cli_commands[cli->command];
@@ -228,11 +228,11 @@ check_command(const struct cli *cli)
 int
 cli_options_parse(struct cli *cli, int argc, char **argv)
 {
-    struct option longs[OPT_COUNT + 1];
-    char letters[2 * OPT_COUNT + 3];
+    struct option longs[NUM_OPTIONS + 1];
+    char letters[2 * NUM_OPTIONS + 3];
     int c, code = 0;
 
-    cli->command = CMD_COUNT;
+    cli->command = NUM_COMMANDS;
     cli->given = calloc((size_t)argc + 1, sizeof(*cli->given));
     cli->operands = calloc((size_t)argc + 1, sizeof(*cli->operands));
     if (!cli->given || !cli->operands)

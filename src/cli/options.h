@@ -26,14 +26,14 @@ struct cli_command {
     const char *help;
 };
 
-extern const struct cli_option cli_options[OPT_COUNT];
-extern const struct cli_command cli_commands[CMD_COUNT];
+extern const struct cli_option cli_options[NUM_OPTIONS];
+extern const struct cli_command cli_commands[NUM_COMMANDS];
 
-/* 1 when `command` accepts `option`; CMD_COUNT (no command) accepts what every command does. */
+/* 1 when `command` accepts `option`; NUM_COMMANDS (no command) accepts what every command does. */
 int cli_takes(enum cli_command_id command, enum cli_option_id option);
 
 /* Fills in `cli`; its arrays point into argv or are freed by cli_options_free. 0, or an exit code
- * after a message. With --help or --version the command may be missing (CMD_COUNT). */
+ * after a message. With --help or --version the command may be missing (NUM_COMMANDS). */
 int cli_options_parse(struct cli *cli, int argc, char **argv);
 void cli_options_free(struct cli *cli);
 

@@ -1,6 +1,7 @@
 /*
  * report.c - everything that is said on standard error, and the exit codes that go with it
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,5 +85,5 @@ cli_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
-    return cli_error("standard output could not be written: %m");
+    return cli_error("standard output could not be written: %s", strerror(errno));
 }

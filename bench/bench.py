@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Measures the library against the cheapest possible client, in one run and interleaved.
+
+A machine's speed changes from minute to minute, so absolute rates of two runs say little. Here the
+raw client, the library and the command take turns on the same server, several rounds, and what
+counts is the median of each and their ratio. Nothing passes or fails: the table says which of the
+aims are missed.
+
+Writes results.json, ratios.dat and ratios.svg to --out.
+"""
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# What the project wants to reach: rate against the raw client's, cpu per URB against the raw
+# client's.
+AIM_RATE = 0.90
+AIM_RATE_16K_8 = 0.80
+AIM_CPU = 1.3
+AIM_BYTES_PER_DEVICE = 64 * 1024
+MANY = 500
+ROUND_TRIP_MS = 20
+
+CASES = [('ctrl', 18, 1), ('ctrl', 18, 8)] + [
+    (mode, size, depth) for mode in ('in', 'out') for size in (512, 16384, 65536)
+    for depth in (1, 8)]
+
+
+class Program:
+    """A helper that prints "PORT n" and ends with its standard input."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+        self.port = self.process.stdout.readline().split()[1]
+        pin(self.process.pid, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def pin(pid, index):
+    """Server and client each on a processor of their own: the scheduler's choices are the largest
+    noise there is."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) > 1:
+        os.sched_setaffinity(pid, {processors[index]})
+
+
+def measure(*command):
+    """One run of a client: the JSON that it prints."""
+    run = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+                         check=False, preexec_fn=lambda: pin(0, 0))
+    if run.returncode:
+        sys.exit(f'bench: {" ".join(command)} ended with {run.returncode}')
+    return json.loads(run.stdout)
+
+
+def medians(runs):
+    return {key: statistics.median(r[key] for r in runs)
+            for key in runs[0] if isinstance(runs[0][key], (int, float))}
+
+
+def clients(build, port, mode, size, depth, seconds):
+    """{name: command} of the three that are compared."""
+    common = [port, mode, str(size), str(depth), str(seconds)]
+    cli = [f'{build}/usbwire', '-H', f'127.0.0.1:{port}', '--busid', '1-1', '--json', 'bench',
+           '--mode', mode, '--size', str(size), '--depth', str(depth), '--seconds', str(seconds)]
+    if mode != 'ctrl':
+        cli += ['--endpoint', '0x81' if mode == 'in' else '0x01']
+    return {'raw': [f'{build}/bench/rawclient', *common],
+            'library': [f'{build}/bench/uwclient', *common], 'command': cli}
+
+
+def compare(build, port, case, rounds, seconds):
+    """Medians of each client for one case."""
+    runs = {}
+    for _ in range(rounds):
+        for name, command in clients(build, port, *case, seconds).items():
+            runs.setdefault(name, []).append(measure(*command))
+    return {name: medians(r) for name, r in runs.items()}
+
+
+def case_name(case):
+    mode, size, depth = case
+    size = f'{size // 1024} KiB' if size >= 1024 else f'{size} B'
+    return f'{"control" if mode == "ctrl" else "bulk " + mode.upper()} {size} x{depth}'
+
+
+class Table:
+    """What is printed, and the list of aims missed."""
+
+    def __init__(self):
+        self.missed = []
+
+    def judge(self, ok, what):
+        if not ok:
+            self.missed.append(what)
+        return '' if ok else ' *'
+
+    def rates(self, case, result):
+        aim = AIM_RATE_16K_8 if case[1:] == (16384, 8) else AIM_RATE
+        raw, lines = result['raw'], []
+        for name in ('library', 'command'):
+            rate = result[name]['urbs_per_s'] / raw['urbs_per_s']
+            cpu = result[name]['cpu_us_per_urb'] / raw['cpu_us_per_urb']
+            result[name]['rate_ratio'], result[name]['cpu_ratio'] = rate, cpu
+            lines.append(
+                f'{rate:6.2f}{self.judge(rate >= aim, f"{case_name(case)}, {name}: rate {rate:.2f} of raw, aim {aim:.2f}"):2}'
+                f'{cpu:6.2f}{self.judge(cpu <= AIM_CPU, f"{case_name(case)}, {name}: cpu {cpu:.2f} of raw, aim {AIM_CPU:.1f}"):2}')
+        print(f'{case_name(case):20} {raw["urbs_per_s"]:9.0f} {raw["mb_per_s"]:8.1f} '
+              f'{raw["cpu_us_per_urb"]:7.2f}  {lines[0]}   {lines[1]}', flush=True)
+
+
+def many_devices(build, rounds, seconds, table):
+    """Hundreds of imports in one loop: memory of each, and the rate against one alone."""
+    runs = {'one': [], 'many': []}
+    with Program(f'{build}/bench/rawserver', '-e', '-n', str(MANY)) as server:
+        for _ in range(rounds):
+            # As many URBs under way in either case, so that only the number of imports differs.
+            for name, count, depth in (('one', 1, MANY), ('many', MANY, 1)):
+                runs[name].append(measure(f'{build}/bench/uwclient', server.port, 'in', '512',
+                                          str(depth), str(seconds), str(count)))
+    result = {name: medians(r) for name, r in runs.items()}
+    ratio = result['many']['cpu_us_per_urb'] / result['one']['cpu_us_per_urb']
+    rate = result['many']['urbs_per_s'] / result['one']['urbs_per_s']
+    each = result['many']['bytes_per_device']
+    result.update(rate_ratio=rate, cpu_ratio=ratio)
+    mark = table.judge(each <= AIM_BYTES_PER_DEVICE, f'{MANY} devices: {each:.0f} bytes each')
+    print(f'\n{MANY} devices in one loop: {each / 1024:.1f} KiB each{mark}')
+    mark = table.judge(rate >= 1, f'{MANY} devices: {rate:.2f} of the rate of one')
+    print(f'  512 B reads, {MANY} under way: {result["many"]["urbs_per_s"]:.0f} URBs/s, one device '
+          f'{result["one"]["urbs_per_s"]:.0f}: ratio {rate:.2f}{mark}')
+    return result
+
+
+def long_wire(build, rounds, table):
+    """A large OUT over a round trip of 20 ms: the library's pipeline against a chunk at a time."""
+    whole, chunk = 4 << 20, 128 << 10
+    runs = {'pipelined': [], 'chunks': []}
+    with Program(f'{build}/bench/rawserver') as server, \
+            Program(f'{build}/bench/relay', server.port, str(ROUND_TRIP_MS / 2)) as relay:
+        for _ in range(rounds):
+            runs['pipelined'].append(measure(f'{build}/bench/uwclient', relay.port, 'out',
+                                             str(whole), '1', '1'))
+            runs['chunks'].append(measure(f'{build}/bench/uwclient', relay.port, 'out', str(chunk),
+                                          '1', '1'))
+    result = {name: medians(r) for name, r in runs.items()}
+    gain = result['pipelined']['mb_per_s'] / result['chunks']['mb_per_s']
+    result['gain'] = gain
+    mark = table.judge(gain >= 4, f'{ROUND_TRIP_MS} ms round trip: OUT only {gain:.1f} times faster')
+    print(f'\nbulk OUT over a {ROUND_TRIP_MS} ms round trip: 4 MiB in one URB '
+          f'{result["pipelined"]["mb_per_s"]:.1f} MB/s, 128 KiB at a time '
+          f'{result["chunks"]["mb_per_s"]:.1f} MB/s: {gain:.1f} times{mark}')
+    return result
+
+
+def plot(results, out):
+    """A data file that gnuplot reads, and the plot if there is a gnuplot."""
+    data = os.path.join(out, 'ratios.dat')
+    with open(data, 'w', encoding='utf-8') as f:
+        f.write('# case  library/raw rate  command/raw rate  library/raw cpu  command/raw cpu\n')
+        for name, r in results.items():
+            f.write(f'"{name}" {r["library"]["rate_ratio"]:.3f} {r["command"]["rate_ratio"]:.3f} '
+                    f'{r["library"]["cpu_ratio"]:.3f} {r["command"]["cpu_ratio"]:.3f}\n')
+    if not shutil.which('gnuplot'):
+        print('no gnuplot: no plot')
+        return
+    subprocess.run(['gnuplot', '-e', f'data="{data}"; out="{out}/ratios.svg"',
+                    os.path.join(HERE, 'ratios.gp')], check=True)
+
+
+def machine():
+    with open('/proc/cpuinfo', encoding='utf-8') as f:
+        models = [line.split(':', 1)[1].strip() for line in f if line.startswith('model name')]
+    return {'cpu': models[0] if models else platform.machine(), 'processors': os.cpu_count(),
+            'kernel': platform.release()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--build', required=True)
+    parser.add_argument('--out', default=os.path.join(HERE, 'out'))
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--seconds', type=float, default=0.5, help='of each run')
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+
+    table, results = Table(), {}
+    print(f'{"":20} {"raw client":^26}  {"library":^16}   {"command":^16}')
+    print(f'{"":20} {"URBs/s":>9} {"MB/s":>8} {"cpu us":>7}  {"rate":>6}  {"cpu":>6}    '
+          f'{"rate":>6}  {"cpu":>6}')
+    with Program(f'{args.build}/bench/rawserver') as server:
+        for case in CASES:
+            result = compare(args.build, server.port, case, args.rounds, args.seconds)
+            table.rates(case, result)
+            results[case_name(case)] = result
+    everything = {'machine': machine(), 'cases': results,
+                  'many': many_devices(args.build, max(1, args.rounds // 2), args.seconds, table),
+                  'long_wire': long_wire(args.build, max(1, args.rounds // 2), table),
+                  'missed': table.missed}
+    with open(os.path.join(args.out, 'results.json'), 'w', encoding='utf-8') as f:
+        json.dump(everything, f, indent=1)
+        f.write('\n')
+    plot(results, args.out)
+    print(f'\n{len(table.missed)} aim(s) missed (*)')
+    for line in table.missed:
+        print(f'  {line}')
+    print(f'results: {os.path.relpath(args.out)}')
+
+
+main()

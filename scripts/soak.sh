@@ -1,0 +1,91 @@
+#!/bin/bash
+# What takes too long for every run: valgrind over the unit tests and the command, the thread tests
+# for a minute each, libFuzzer a minute a target. Ends as test.sh does.
+#   scripts/soak.sh [SECONDS]       for each fuzz target and thread test; 60 when not given
+set -uo pipefail
+exec </dev/null
+cd "$(dirname "$0")/.." || exit 1
+
+seconds=${1:-60}
+mkdir -p build
+jobs=$(nproc)
+broken=()
+logs=()
+
+# build DIR COMPILER [MESON OPTION...]
+build()
+{
+    local dir=build/soak-$1 compiler=$2
+    shift 2
+    if [ ! -f "$dir/build.ninja" ]; then
+        CC=$compiler meson setup "$dir" -Dtests=enabled "$@" >"$dir.log" 2>&1 || {
+            tail -n 40 "$dir.log"
+            return 1
+        }
+    fi
+    ninja -C "$dir" >"$dir.log" 2>&1 || {
+        tail -n 40 "$dir.log"
+        return 1
+    }
+}
+
+# check NAME COMMAND...: one line, and the output when it fails.
+check()
+{
+    local name=$1 log=build/soak-logs/$1.log start=$SECONDS
+    shift
+    if "$@" >"$log" 2>&1; then
+        echo "ok      $name ($((SECONDS - start)) s)"
+    else
+        echo "not ok  $name ($((SECONDS - start)) s)"
+        tail -n 40 "$log"
+        broken+=("$name")
+    fi
+}
+
+mkdir -p build/soak-logs
+
+echo "== valgrind"
+if build valgrind gcc; then
+    # Timing is not valgrind's business: the suites that bound it are left out.
+    meson test -C build/soak-valgrind --no-rebuild --print-errorlogs --logbase valgrind \
+        --num-processes "$jobs" --timeout-multiplier 20 \
+        --suite unit --suite contract --suite fuzz --suite cli \
+        --wrapper 'valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible --trace-children=yes --trace-children-skip=/usr/*,/bin/*,*/python3*'
+    logs+=(build/soak-valgrind/meson-logs/valgrind)
+else
+    broken+=(valgrind)
+fi
+
+echo "== threads under ThreadSanitizer, $seconds s"
+if build tsan gcc -Db_sanitize=thread -Db_lundef=false; then
+    end=$((SECONDS + seconds))
+    round=0
+    while [ $SECONDS -lt $end ]; do
+        round=$((round + 1))
+        TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 check "threads-$round" \
+            meson test -C build/soak-tsan --no-rebuild --print-errorlogs --suite threads \
+            --timeout-multiplier 10
+    done
+else
+    broken+=(tsan)
+fi
+
+echo "== libFuzzer, $seconds s a target"
+if build fuzz clang-14 -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
+    for target in build/soak-fuzz/fuzz/fuzz_*; do
+        if [ ! -x "$target" ] || [ -d "$target" ]; then continue; fi
+        name=$(basename "$target")
+        # New inputs go to a directory of their own: the corpus in the tree is chosen by hand.
+        mkdir -p "build/soak-corpus/$name"
+        check "$name" "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+            -artifact_prefix="build/soak-logs/$name-" \
+            "build/soak-corpus/$name" "fuzz/corpus/${name#fuzz_}"
+    done
+else
+    broken+=(fuzz)
+fi
+
+args=()
+for s in ${broken[@]+"${broken[@]}"}; do args+=(--broken "$s"); done
+exec python3 scripts/summary.py ${args[@]+"${args[@]}"} ${logs[@]+"${logs[@]}"}

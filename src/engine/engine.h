@@ -44,6 +44,9 @@ uint32_t uw_seq_take(struct uw_seq *seq, int in);
 #define UW_UNLINK_PATIENCE_US 1000000u
 #define UW_UNLINK_GRACE_US    8000u
 
+/* After RET_UNLINK with status 0: how long the RET_SUBMIT may still follow. */
+#define UW_UNLINK_LATE_US 50000u
+
 /* Back-off between empty reads on UW_PROF_EMPTY_IS_IDLE servers. */
 #define UW_IDLE_MIN_US 1000u
 #define UW_IDLE_MAX_US 20000u
@@ -82,7 +85,11 @@ struct uw_xfer {
     unsigned state;            /* the engine's; 0: not in flight */
     unsigned posts;            /* the engine's: posts under way for it */
     size_t posted;             /* the engine's: OUT bytes posted so far */
+    int whole;                 /* the engine's: nothing is left to be posted */
+    size_t refused;            /* the engine's: size of a chunk the server found too large */
+    int beyond;                /* the engine's: a chunk behind a failed one was accepted */
     int verdict;               /* the engine's: status decided, posts still to be answered */
+    uint64_t ticket;           /* the engine's: order of arrival */
 };
 
 struct uw_engine_params {
@@ -162,6 +169,7 @@ struct uw_engine_stats {
     uint32_t tombstones; /* given up, reply not seen yet */
     uint64_t late;       /* replies drained for given-up or unknown URBs */
     size_t kept;         /* bytes kept for the next reads */
+    uint32_t gone;       /* answers in a row that said "no such device" */
     uint32_t max_out;    /* OUT limit in force, after what was learnt */
 };
 void uw_engine_stats(const struct uw_engine *engine, struct uw_engine_stats *ret_stats);

@@ -56,9 +56,7 @@ enum uw_profile_id {
 
 /* What an engine can see a server do. */
 enum uw_observation {
-    UW_SEEN_OUT_LENGTH,   /* OUT success with its real actual_length */
-    UW_SEEN_UNLINK_RESET, /* RET_UNLINK -104 while another URB was in flight */
-    UW_SEEN_REORDER       /* answers out of order: it does more than one thing at a time */
+    UW_SEEN_OUT_LENGTH /* bulk OUT success with its real actual_length */
 };
 
 const struct uw_profile *uw_profile_get(enum uw_profile_id id);

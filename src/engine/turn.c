@@ -77,9 +77,9 @@ uw_turn_block(struct uw_engine *e, struct uw_ep *ep)
 
 /* When the caller arrived whose post is the next to be made. */
 static uint64_t
-next_ticket(const struct uw_ep *ep)
+next_ticket(struct uw_ep *ep)
 {
-    const struct uw_list *pos = ep->callers.next;
+    struct uw_list *pos = ep->callers.next;
 
     if (pos == &ep->callers)
         return UINT64_MAX;

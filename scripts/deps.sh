@@ -17,9 +17,10 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
-# One query for all; a package counts when dpkg has it installed ("ii" or held, "hi").
+# One query for all; it fails when it does not know one of them, which is an answer, too. A package
+# counts when dpkg has it installed ("ii" or held, "hi").
 # shellcheck disable=SC2086
-present=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' $wanted 2>/dev/null |
+present=$({ dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' $wanted 2>/dev/null || true; } |
     awk '$1 ~ /^[ih]i/ { print $2 }' | sort -u)
 missing=$(comm -23 <(echo "$wanted") <(echo "$present") | tr '\n' ' ')
 missing=${missing% }

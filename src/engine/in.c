@@ -21,11 +21,31 @@ first_caller(struct uw_ep *ep)
     return uw_list_first(&ep->callers, struct uw_xfer, link);
 }
 
+/* The post that was to be taken back for this caller has nobody to tell any more. */
+static struct uw_post *
+cut_tie(struct uw_ep *ep, const struct uw_xfer *x)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &ep->posts)
+    {
+        struct uw_post *p = UW_CONTAINER(pos, struct uw_post, link);
+
+        if (p->xfer == x) {
+            p->xfer = NULL;
+            return p;
+        }
+    }
+    return NULL;
+}
+
 static void
 complete(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, int status, int32_t raw)
 {
     if (x->state == XFER_QUEUED)
         ep->waiting--;
+    else
+        cut_tie(ep, x);
     if (e->rx.xfer == x)
         e->rx.xfer = NULL;
     uw_xfer_complete(e, x, status, raw);
@@ -413,25 +433,19 @@ bound_parked(struct uw_engine *e, struct uw_ep *ep, struct uw_usec now)
 void
 uw_in_timeout(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_usec now)
 {
-    struct uw_list *pos, *tmp;
     int status = UW_ERROR_TIMEOUT;
 
     if (x->state == XFER_ENDING) {
-        uw_list_each(pos, tmp, &ep->posts)
-        {
-            struct uw_post *p = UW_CONTAINER(pos, struct uw_post, link);
+        struct uw_post *p = cut_tie(ep, x);
 
-            if (p->xfer != x)
-                continue;
-            p->xfer = NULL;
-            if (p->withdrawn)
-                uw_post_bury(e, p);
-        }
+        if (p && p->withdrawn)
+            uw_post_bury(e, p);
         uw_in_redirect(e, x);
         complete(e, ep, x, UW_ERROR_CANCELLED, 0);
         return;
     }
     if (e->rx.xfer == x && e->rx.part[0].left == 0 && x->actual == x->length) {
+        uw_in_redirect(e, x);
         complete_full(e, ep, x, e->rx.chunk, 0);
         return;
     }

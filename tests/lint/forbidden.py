@@ -19,7 +19,7 @@ RULES = [
     (r'\bv?sprintf\s*\(|\bstrcpy\s*\(|\bstrcat\s*\(|\bgets\s*\(|\bstrtok\s*\(',
      OURS, (), 'not bounded or not thread safe; snprintf and friends'),
     (r'\bato[if]\s*\(|\batol\s*\(', OURS, (), 'says nothing about errors; strtoul'),
-    (r'\bsignal\s*\(', OURS, (), 'sigaction'),
+    (r'\bsignal\s*\((?!SIGPIPE, SIG_IGN\))', OURS, (), 'sigaction'),
     (r'\b(alloca|strdupa)\s*\(', OURS, (), 'the stack has no error to return'),
     (r'\bf?printf\s*\(|\bputs\s*\(|\bputchar\s*\(|\bperror\s*\(|\bstd(out|err)\b', LIBRARY, (),
      'a library prints nothing'),

@@ -47,7 +47,7 @@ def check_documents(errors):
     for path in documents:
         for number, line in enumerate(tree.read(path).splitlines(), 1):
             # A trailing underscore or star stands for a family: uw_server_..., uw_loop_*.
-            for name in re.findall(r'\buw_\w*[a-z0-9](?![\w*.])|\buw_\w+(?=\()', line):
+            for name in re.findall(r'\buw_\w*[a-z0-9](?!\w|\*|\.\.)|\buw_\w+(?=\()', line):
                 if name not in names and not any(n.startswith(name + '_') for n in names):
                     errors.append(f'{path}:{number}: {name} does not exist')
 

@@ -38,9 +38,9 @@ def compile_text(compiler, text, options):
 
 def examples(header):
     """Code in the opening comment: lines indented by four or more, with a statement in them."""
-    page = re.match(r'/\*(.*?)\*/', tree.read(header), flags=re.S).group(1)
+    page = re.match(r'/\*(.*?)\*/', tree.read(header), flags=re.S)
     block = []
-    for line in page.splitlines() + [' *']:
+    for line in (page.group(1).splitlines() if page else []) + [' *']:
         if re.match(r' \* {5,}\S', line):
             block.append(line[3:])
         elif block:

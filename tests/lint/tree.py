@@ -43,8 +43,9 @@ def public_functions():
     """{name: header} of every function that a public header declares and does not define."""
     found = {}
     for header in files(['include'], '.h'):
-        text = re.sub(r'^[ \t]*#.*(?:\\\n.*)*', '', without_comments(read(header)), flags=re.M)
-        text = re.sub(r'extern "C" \{', '', text)
+        text = re.sub(r'#ifdef __cplusplus.*?#endif', '', without_comments(read(header)),
+                      flags=re.S)
+        text = re.sub(r'^[ \t]*#.*(?:\\\n.*)*', '', text, flags=re.M)
         depth, outer = 0, []
         for char in text:
             depth += char == '{'

@@ -20,7 +20,7 @@ clean(char *s)
     }
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 format(char *dst, size_t size, const char *fmt, va_list ap)
 {
     vsnprintf(dst, size, fmt, ap);

@@ -33,13 +33,19 @@ struct uw_urb {
     void (*callback)(struct uw_urb *urb, void *data);
     void *data;
     unsigned iso_room;
-    uint8_t held[64];       /* HELD: what held the server, for the fault */
+    char held[128];         /* HELD: what held the server, for the fault */
     struct uw_list queued;  /* in its queue once completed */
     unsigned in_flight : 1; /* from submit until it left its queue */
     /* A hook that runs under the lock when the URB completes and before it is queued: usb/ uses it
      * to follow what SET_CONFIGURATION and the like did. NULL: none. */
     void (*completed_locked)(struct uw_urb *urb);
 };
+
+/* For a URB that is not from uw_urb_new: zeroed memory becomes one. */
+void uw_urb_init(struct uw_urb *urb);
+
+/* A tap was added or removed. */
+void uw_imports_retap(struct uw_loop *loop);
 
 /* The loop's lock, the only one of the library. Not recursive. */
 void uw_loop_lock(struct uw_loop *loop);
@@ -68,6 +74,9 @@ const char *uw_import_name(const struct uw_import *import); /* "HOST:PORT BUSID 
 
 /* UW_OK while it lives (also while its connection is being replaced); else why it ended. */
 int uw_import_status_locked(const struct uw_import *import);
+
+/* How it ended, in words: "the server closed the connection"; "" while it lives. */
+const char *uw_import_why_locked(const struct uw_import *import);
 
 /* Counts up when the connection was replaced: the device behind it is as freshly imported. */
 unsigned uw_import_generation_locked(const struct uw_import *import);

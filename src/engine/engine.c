@@ -360,6 +360,12 @@ uw_engine_status(const struct uw_engine *e)
     return e->status;
 }
 
+int
+uw_engine_is_mid_message(const struct uw_engine *e)
+{
+    return e->rx.state != RX_HEADER || e->rx.have > 0;
+}
+
 const struct uw_profile *
 uw_engine_profile(const struct uw_engine *e)
 {

@@ -159,6 +159,9 @@ void uw_engine_expire(struct uw_engine *engine, struct uw_usec now);
  * connection is needed; NO_DEVICE or REENUMERATE: the server keeps saying so; else why it ended. */
 int uw_engine_status(const struct uw_engine *engine);
 
+/* 1 while a message of the server is only partly here. */
+int uw_engine_is_mid_message(const struct uw_engine *engine);
+
 /* The profile now in force (refined by what was seen). */
 const struct uw_profile *uw_engine_profile(const struct uw_engine *engine);
 

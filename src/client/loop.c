@@ -1,0 +1,620 @@
+/*
+ * loop.c - the only lock and the one way to wait
+ *
+ * Of the threads that wait one leads: it polls without the lock and then, with it, does what came
+ * for all of them. The others sleep, each on a condition of its own, and are woken when what they
+ * wait for has come or when the lead is theirs. The lead is given up before every return, before
+ * callbacks (which run outside of here) and on cancellation.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/import.h"
+#include "client/loop.h"
+#include "client/resolve.h"
+
+#define READY_MAX 64
+
+struct waiter {
+    struct uw_list link;
+    pthread_cond_t cond;
+    struct uw_loop *loop;
+    int (*done)(void *arg);
+    void *arg;
+    void (*cancelled)(void *arg);
+    int interruptible;
+    int leads;
+};
+
+struct tap_entry {
+    struct uw_list link;
+    const struct uw_tap *tap;
+};
+
+/* Every loop of the process: fork has to know them. */
+static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct uw_list loops = {&loops, &loops};
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+void
+uw_loop_lock(struct uw_loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+}
+
+void
+uw_loop_unlock(struct uw_loop *loop)
+{
+    pthread_mutex_unlock(&loop->lock);
+}
+
+/* ---- fork: a child gets descriptors of its own to wait with, keeps the sockets, leads nothing
+ * ---- */
+
+static void
+before_fork(void)
+{
+    struct uw_list *pos, *tmp;
+
+    pthread_mutex_lock(&loops_lock);
+    uw_list_each(pos, tmp, &loops) uw_loop_lock(UW_CONTAINER(pos, struct uw_loop, all));
+}
+
+static void
+after_fork_parent(void)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loops) uw_loop_unlock(UW_CONTAINER(pos, struct uw_loop, all));
+    pthread_mutex_unlock(&loops_lock);
+}
+
+static void
+renew_poller(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+    struct uw_poller *old = loop->poller;
+
+    loop->leading = loop->polling = 0;
+    uw_list_init(&loop->waiters);
+    if (loop->ops->create(&loop->poller) < 0) {
+        loop->poller = old;
+        return;
+    }
+    uw_list_each(pos, tmp, &loop->sources)(void)
+        loop->ops->add(loop->poller, UW_CONTAINER(pos, struct uw_source, link));
+    if (loop->embedded)
+        (void)loop->ops->fd(loop->poller);
+    loop->ops->destroy(old);
+}
+
+static void
+after_fork_child(void)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loops)
+    {
+        struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
+
+        renew_poller(loop);
+        uw_loop_unlock(loop);
+    }
+    pthread_mutex_unlock(&loops_lock);
+}
+
+static void
+watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+/* ---- making and freeing ---- */
+
+static const struct uw_poller_ops *
+find_backend(const char *name)
+{
+    static const struct uw_poller_ops *const all[] = {&uw_poller_epoll, &uw_poller_poll};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (!name || strcmp(name, all[i]->name) == 0)
+            return all[i];
+    return NULL;
+}
+
+static uint32_t
+random_start(void)
+{
+    uint32_t n;
+
+    if (getrandom(&n, sizeof(n), GRND_NONBLOCK) == (ssize_t)sizeof(n))
+        return n;
+    return (uint32_t)(uw_now().us ^ (uint64_t)getpid() << 16);
+}
+
+int
+uw_loop_new(const struct uw_loop_options *options, struct uw_loop **ret_loop)
+{
+    const struct uw_poller_ops *ops = find_backend(options ? options->backend : NULL);
+    struct uw_loop *loop;
+    int r;
+
+    if (!ops || (options && options->size != sizeof(*options)))
+        return UW_ERROR_INVALID;
+    loop = calloc(1, sizeof(*loop));
+    if (!loop)
+        return UW_ERROR_NO_MEMORY;
+    r = ops->create(&loop->poller);
+    if (r < 0) {
+        free(loop);
+        return r;
+    }
+    loop->ops = ops;
+    if (options) {
+        loop->limits = options->limits;
+        loop->log = options->log;
+    }
+    if (!loop->limits.max_devices)
+        loop->limits.max_devices = 1024;
+    pthread_mutex_init(&loop->lock, NULL);
+    uw_list_init(&loop->sources);
+    uw_list_init(&loop->graves);
+    uw_list_init(&loop->waiters);
+    uw_list_init(&loop->lookups);
+    uw_list_init(&loop->imports);
+    uw_list_init(&loop->taps);
+    uw_seq_init(&loop->seq, random_start());
+    loop->wakes_at = uw_never();
+    pthread_once(&fork_once, watch_forks);
+    pthread_mutex_lock(&loops_lock);
+    uw_list_insert(&loops, &loop->all);
+    pthread_mutex_unlock(&loops_lock);
+    *ret_loop = loop;
+    return 0;
+}
+
+static void
+empty_graves(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->graves)
+    {
+        struct uw_grave *g = UW_CONTAINER(pos, struct uw_grave, link);
+
+        uw_list_remove(&g->link);
+        g->free(g);
+    }
+}
+
+void
+uw_loop_free(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    if (!loop)
+        return;
+    pthread_mutex_lock(&loops_lock);
+    uw_list_remove(&loop->all);
+    pthread_mutex_unlock(&loops_lock);
+    uw_loop_lock(loop);
+    uw_lookups_abandon(loop);
+    empty_graves(loop);
+    uw_list_each(pos, tmp, &loop->taps) free(UW_CONTAINER(pos, struct tap_entry, link));
+    uw_loop_unlock(loop);
+    loop->ops->destroy(loop->poller);
+    pthread_mutex_destroy(&loop->lock);
+    free(loop);
+}
+
+/* ---- sources, timers, graves ---- */
+
+static void
+set_changed(struct uw_loop *loop)
+{
+    if (loop->ops->blind && loop->polling)
+        loop->ops->wake(loop->poller);
+}
+
+int
+uw_loop_add_source(struct uw_loop *loop, struct uw_source *s)
+{
+    int r = loop->ops->add(loop->poller, s);
+
+    if (r < 0)
+        return r;
+    s->dead = 0;
+    uw_list_insert(&loop->sources, &s->link);
+    set_changed(loop);
+    return 0;
+}
+
+void
+uw_loop_change_source(struct uw_loop *loop, struct uw_source *s, unsigned events)
+{
+    if (s->events == events)
+        return;
+    s->events = events;
+    (void)loop->ops->change(loop->poller, s);
+    set_changed(loop);
+}
+
+void
+uw_loop_remove_source(struct uw_loop *loop, struct uw_source *s)
+{
+    loop->ops->remove(loop->poller, s);
+    uw_list_remove(&s->link);
+    s->dead = 1;
+    set_changed(loop);
+}
+
+void
+uw_loop_set_timer(struct uw_loop *loop, struct uw_timer *timer, struct uw_usec at)
+{
+    uw_heap_set(&loop->timers, &timer->node, at);
+    if (loop->polling && at.us < loop->wakes_at.us)
+        loop->ops->wake(loop->poller);
+    if (loop->embedded)
+        loop->ops->arm(loop->poller, uw_heap_at(&loop->timers));
+}
+
+void
+uw_loop_bury(struct uw_loop *loop, struct uw_grave *grave)
+{
+    if (loop->polling)
+        uw_list_insert(&loop->graves, &grave->link);
+    else
+        grave->free(grave);
+}
+
+/* ---- one step ---- */
+
+static void
+run_timers(struct uw_loop *loop, struct uw_usec now)
+{
+    struct uw_heap_node *node;
+
+    while ((node = uw_heap_first(&loop->timers)) && node->at.us <= now.us) {
+        struct uw_timer *t = UW_CONTAINER(node, struct uw_timer, node);
+
+        uw_heap_remove(&loop->timers, node);
+        t->fire(t, now);
+    }
+    if (loop->embedded)
+        loop->ops->arm(loop->poller, uw_heap_at(&loop->timers));
+}
+
+static void
+process(struct uw_loop *loop, const struct uw_ready *ready, int count)
+{
+    struct uw_usec now = uw_now();
+
+    for (int i = 0; i < count; i++)
+        if (!ready[i].source->dead)
+            ready[i].source->ready(ready[i].source, ready[i].events, now);
+    uw_lookups_collect(loop, now);
+    run_timers(loop, now);
+    loop->steps++;
+}
+
+static void
+give_up_lead(void *arg)
+{
+    struct uw_loop *loop = ((struct waiter *)arg)->loop;
+
+    uw_loop_lock(loop);
+    loop->polling = 0;
+    empty_graves(loop);
+}
+
+/* Polls and does what came. The lock is released only around the wait itself. */
+static int
+step(struct uw_loop *loop, struct waiter *me, struct uw_usec until)
+{
+    struct uw_ready ready[READY_MAX];
+    struct uw_usec now = uw_now();
+    int n = loop->ops->prepare(loop->poller);
+
+    if (n < 0)
+        return n;
+    loop->wakes_at = uw_usec_min(until, uw_heap_at(&loop->timers));
+    loop->polling = 1;
+    pthread_cleanup_push(give_up_lead, me);
+    uw_loop_unlock(loop);
+    n = loop->ops->wait(loop->poller, ready, READY_MAX, uw_usec_sub(loop->wakes_at, now));
+    uw_loop_lock(loop);
+    pthread_cleanup_pop(0);
+    process(loop, ready, n > 0 ? n : 0);
+    loop->polling = 0;
+    empty_graves(loop);
+    return n < 0 ? n : 0;
+}
+
+/* ---- waiting ---- */
+
+void
+uw_loop_wake_waiters(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->waiters)
+    {
+        struct waiter *w = UW_CONTAINER(pos, struct waiter, link);
+
+        if (!w->done(w->arg) && !(w->interruptible && loop->interrupted))
+            continue;
+        if (!w->leads)
+            pthread_cond_signal(&w->cond);
+        else if (loop->polling)
+            loop->ops->wake(loop->poller);
+    }
+}
+
+/* Nobody leads: the longest waiter shall. */
+static void
+pass_lead(struct uw_loop *loop)
+{
+    struct waiter *w = uw_list_first(&loop->waiters, struct waiter, link);
+
+    loop->leading = 0;
+    if (w)
+        pthread_cond_signal(&w->cond);
+}
+
+static void
+leave(struct waiter *w)
+{
+    struct uw_loop *loop = w->loop;
+
+    uw_list_remove(&w->link);
+    if (w->leads || !loop->leading)
+        pass_lead(loop);
+    w->leads = 0;
+    pthread_cond_destroy(&w->cond);
+}
+
+/* The thread was cancelled; the lock is held, whether it led or followed. */
+static void
+leave_cancelled(void *arg)
+{
+    struct waiter *w = (struct waiter *)arg;
+
+    leave(w);
+    if (w->cancelled)
+        w->cancelled(w->arg);
+    uw_loop_unlock(w->loop);
+}
+
+static void
+follow(struct waiter *w, struct uw_usec until)
+{
+    struct timespec ts;
+
+    if (uw_is_never(until)) {
+        pthread_cond_wait(&w->cond, &w->loop->lock);
+        return;
+    }
+    ts.tv_sec = (time_t)(until.us / 1000000u);
+    ts.tv_nsec = (long)(until.us % 1000000u) * 1000;
+    (void)pthread_cond_timedwait(&w->cond, &w->loop->lock, &ts);
+}
+
+static void
+init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+int
+uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw_usec until,
+              int interruptible, void (*cancelled)(void *arg))
+{
+    struct waiter w = {.loop = loop,
+                       .done = done,
+                       .arg = arg,
+                       .cancelled = cancelled,
+                       .interruptible = interruptible};
+    volatile int r = 0;
+
+    init_cond(&w.cond);
+    uw_list_insert(&loop->waiters, &w.link);
+    pthread_cleanup_push(leave_cancelled, &w);
+    for (;;) {
+        if (done(arg)) {
+            r = 1;
+            break;
+        }
+        if (interruptible && atomic_exchange(&loop->interrupted, 0)) {
+            r = UW_ERROR_INTERRUPTED;
+            break;
+        }
+        if (!uw_is_never(until) && uw_now().us >= until.us)
+            break;
+        if (!w.leads && loop->leading) {
+            follow(&w, until);
+            continue;
+        }
+        w.leads = loop->leading = 1;
+        r = step(loop, &w, until);
+        uw_loop_wake_waiters(loop);
+        if (r < 0 && (r != UW_ERROR_INTERRUPTED || interruptible))
+            break;
+        r = 0;
+    }
+    pthread_cleanup_pop(0);
+    leave(&w);
+    return r;
+}
+
+/* ---- the public face ---- */
+
+int
+uw_loop_fd(struct uw_loop *loop)
+{
+    int r;
+
+    uw_loop_lock(loop);
+    r = loop->ops->fd(loop->poller);
+    if (r >= 0) {
+        loop->embedded = 1;
+        loop->ops->arm(loop->poller, uw_heap_at(&loop->timers));
+    }
+    uw_loop_unlock(loop);
+    return r;
+}
+
+int
+uw_loop_events(struct uw_loop *loop)
+{
+    (void)loop;
+    return 1; /* POLLIN */
+}
+
+struct uw_usec
+uw_loop_deadline(struct uw_loop *loop)
+{
+    struct uw_usec at;
+
+    uw_loop_lock(loop);
+    at = uw_heap_at(&loop->timers);
+    uw_loop_unlock(loop);
+    return at;
+}
+
+int
+uw_loop_step(struct uw_loop *loop)
+{
+    struct uw_ready ready[READY_MAX];
+    int n = 0;
+
+    uw_loop_lock(loop);
+    /* Whoever leads does it for all. */
+    if (!loop->leading) {
+        n = loop->ops->prepare(loop->poller);
+        if (n >= 0)
+            n = loop->ops->wait(loop->poller, ready, READY_MAX, uw_usec(0));
+        process(loop, ready, n > 0 ? n : 0);
+        uw_loop_wake_waiters(loop);
+    }
+    uw_loop_unlock(loop);
+    return n < 0 && n != UW_ERROR_INTERRUPTED ? n : 0;
+}
+
+struct step_count {
+    struct uw_loop *loop;
+    unsigned steps;
+};
+
+static int
+stepped(void *arg)
+{
+    struct step_count *c = (struct step_count *)arg;
+
+    return c->loop->steps != c->steps;
+}
+
+int
+uw_loop_wait(struct uw_loop *loop, struct uw_usec timeout)
+{
+    struct step_count count = {loop, 0};
+    int r;
+
+    uw_loop_lock(loop);
+    count.steps = loop->steps;
+    r = uw_loop_until(loop, stepped, &count, uw_usec_add(uw_now(), timeout), 1, NULL);
+    uw_loop_unlock(loop);
+    return r < 0 ? r : 0;
+}
+
+static int
+never(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+int
+uw_loop_sleep(struct uw_loop *loop, struct uw_usec duration)
+{
+    int r;
+
+    uw_loop_lock(loop);
+    r = uw_loop_until(loop, never, NULL, uw_usec_add(uw_now(), duration), 1, NULL);
+    uw_loop_unlock(loop);
+    return r;
+}
+
+void
+uw_loop_poke(struct uw_loop *loop)
+{
+    loop->ops->wake(loop->poller);
+}
+
+void
+uw_loop_interrupt(struct uw_loop *loop)
+{
+    atomic_store(&loop->interrupted, 1);
+    loop->ops->wake(loop->poller);
+}
+
+/* ---- taps ---- */
+
+void
+uw_loop_tell(void *data, const struct uw_tap_event *event)
+{
+    struct uw_loop *loop = (struct uw_loop *)data;
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->taps)
+    {
+        const struct uw_tap *tap = UW_CONTAINER(pos, struct tap_entry, link)->tap;
+
+        tap->event(tap->data, event);
+    }
+}
+
+int
+uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap)
+{
+    struct tap_entry *entry;
+
+    if (!tap || tap->version != UW_TAP_VERSION || !tap->event)
+        return UW_ERROR_INVALID;
+    entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return UW_ERROR_NO_MEMORY;
+    entry->tap = tap;
+    uw_loop_lock(loop);
+    uw_list_insert(&loop->taps, &entry->link);
+    uw_imports_retap(loop);
+    uw_loop_unlock(loop);
+    return 0;
+}
+
+void
+uw_loop_remove_tap(struct uw_loop *loop, const struct uw_tap *tap)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_loop_lock(loop);
+    uw_list_each(pos, tmp, &loop->taps)
+    {
+        struct tap_entry *entry = UW_CONTAINER(pos, struct tap_entry, link);
+
+        if (entry->tap == tap) {
+            uw_list_remove(&entry->link);
+            free(entry);
+        }
+    }
+    uw_imports_retap(loop);
+    uw_loop_unlock(loop);
+}

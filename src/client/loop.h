@@ -1,0 +1,97 @@
+/*
+ * loop.h - the loop as the client layer sees it
+ *
+ * Everything here needs the loop's lock, except uw_loop_poke. The lock is the only one of the
+ * library; whoever waits leads or follows (loop.c).
+ */
+#ifndef UW_CLIENT_LOOP_H
+#define UW_CLIENT_LOOP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <usbwire/loop.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "client/poller.h"
+#include "engine/engine.h"
+
+#define UW_RX_SIZE (256u * 1024u)
+
+/* A timer, embedded in whatever it belongs to. Firing early is allowed: the owner looks again. */
+struct uw_timer {
+    struct uw_heap_node node;
+    void (*fire)(struct uw_timer *timer, struct uw_usec now);
+};
+
+/* Memory that a thread between poll and lock may still point to; freed once none can. */
+struct uw_grave {
+    struct uw_list link;
+    void (*free)(struct uw_grave *grave);
+};
+
+/* A look-up going on in a thread of its own (resolve.c). */
+struct uw_lookup;
+
+struct uw_loop {
+    pthread_mutex_t lock;
+    const struct uw_poller_ops *ops;
+    struct uw_poller *poller;
+    struct uw_limits limits;
+    struct uw_log log;
+
+    struct uw_list sources;
+    struct uw_heap timers;
+    struct uw_list graves;
+    struct uw_list waiters;  /* of struct waiter, loop.c */
+    int leading;             /* a thread has the lead */
+    int polling;             /* and is in a wait, or at the events of one */
+    struct uw_usec wakes_at; /* when that wait ends by itself */
+    int embedded;
+    unsigned steps;
+    atomic_int interrupted;
+    struct uw_list lookups; /* of struct uw_lookup */
+
+    struct uw_list imports; /* of struct uw_import */
+    struct uw_list taps;
+    struct uw_seq seq;
+    uint32_t connections, servers;
+    struct uw_list all; /* of every loop of the process, for fork */
+    uint8_t rx[UW_RX_SIZE];
+};
+
+int uw_loop_add_source(struct uw_loop *loop, struct uw_source *source);
+void uw_loop_change_source(struct uw_loop *loop, struct uw_source *source, unsigned events);
+void uw_loop_remove_source(struct uw_loop *loop, struct uw_source *source);
+
+/* Plans a timer; "never" takes it out. */
+void uw_loop_set_timer(struct uw_loop *loop, struct uw_timer *timer, struct uw_usec at);
+
+/* Frees with grave->free, now or when no thread can hold an event of it any more. */
+void uw_loop_bury(struct uw_loop *loop, struct uw_grave *grave);
+
+/*
+ * Drives the loop until done(arg) or the instant `until`. The lock is held before and after, not
+ * while waiting. Returns 1 when done, 0 at the instant; with `interruptible`, INTERRUPTED after a
+ * signal or uw_loop_interrupt. A cancellation point: when the thread is cancelled, `cancelled` (may
+ * be NULL) runs with the lock held, which is then released.
+ */
+int uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw_usec until,
+                  int interruptible, void (*cancelled)(void *arg));
+
+/* Lets those who wait see whether what they wait for has come. After anything that may complete. */
+void uw_loop_wake_waiters(struct uw_loop *loop);
+
+/* Ends the wait of whoever leads, from any thread. */
+void uw_loop_poke(struct uw_loop *loop);
+
+/* NULL when there is no tap: otherwise tells all of them. */
+void uw_loop_tell(void *loop, const struct uw_tap_event *event);
+static inline int
+uw_loop_is_tapped(const struct uw_loop *loop)
+{
+    return !uw_list_empty(&loop->taps);
+}
+
+#endif

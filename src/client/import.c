@@ -64,10 +64,13 @@ hand_back(struct uw_urb *urb)
 {
     if (urb->completed_locked)
         urb->completed_locked(urb);
-    if (urb->queue)
+    if (urb->queue) {
         uw_queue_push_locked(urb->queue, urb);
-    else
-        urb->in_flight = 0;
+        return;
+    }
+    urb->in_flight = 0;
+    if (urb->detached)
+        uw_urb_free(urb);
 }
 
 static void
@@ -626,6 +629,12 @@ uw_import_new(struct uw_server *server, const char *busid, struct uw_usec timeou
     r = import_locked(server, busid, timeout, ret_import, fault);
     uw_loop_unlock(server->loop);
     return r;
+}
+
+void
+uw_import_free_locked(struct uw_import *im)
+{
+    take_apart(im, uw_now());
 }
 
 void

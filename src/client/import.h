@@ -36,6 +36,7 @@ struct uw_urb {
     char held[128];         /* HELD: what held the server, for the fault */
     struct uw_list queued;  /* in its queue once completed */
     unsigned in_flight : 1; /* from submit until it left its queue */
+    unsigned detached : 1;  /* nobody waits for it: freed when it completes */
     /* A hook that runs under the lock when the URB completes and before it is queued: usb/ uses it
      * to follow what SET_CONFIGURATION and the like did. NULL: none. */
     void (*completed_locked)(struct uw_urb *urb);
@@ -62,6 +63,7 @@ int uw_import_new(struct uw_server *server, const char *busid, struct uw_usec ti
 
 /* Unlinks what can be unlinked, completes what is in flight with CANCELLED, shuts down, closes. */
 void uw_import_free(struct uw_import *import);
+void uw_import_free_locked(struct uw_import *import);
 
 /* One pointer for the layer above. */
 void uw_import_set_data(struct uw_import *import, void *data);

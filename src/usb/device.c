@@ -1,0 +1,319 @@
+/*
+ * device.c - imports, shared by all who open them
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "client/loop.h"
+#include "usb/device.h"
+
+#define DESCRIPTOR_TIMEOUT_MS 5000u
+#define FIRST_CONFIG_READ     255u /* what most hosts ask first, so every device can answer it */
+#define CONFIG_HEADER         9u
+
+static int
+get_descriptor(struct uw_device *d, uint8_t type, uint8_t index, void *buf, uint16_t size,
+               size_t *ret_actual, struct uw_fault *fault)
+{
+    return uw_import_control(d->import, 0x80, 0x06, (uint16_t)(type << 8 | index), 0, buf, size,
+                             uw_msec(DESCRIPTOR_TIMEOUT_MS), ret_actual, fault);
+}
+
+static int
+read_device_descriptor(struct uw_device *d, struct uw_fault *fault)
+{
+    uint8_t bytes[18] = {0};
+    size_t actual = 0;
+    int r = get_descriptor(d, UW_DT_DEVICE, 0, bytes, sizeof(bytes), &actual, fault);
+
+    if (r < 0)
+        return r;
+    r = uw_device_descriptor_parse(bytes, actual, &d->descriptor);
+    if (r < 0) {
+        uw_fault_set(fault, r, "read the device descriptor");
+        uw_fault_on(fault, "%s", uw_import_name(d->import));
+        uw_fault_came(fault, 0, "%zu bytes that are no device descriptor", actual);
+        uw_fault_advice(fault, "unplug the device at its server and plug it in again");
+    }
+    return r;
+}
+
+/* One configuration descriptor. A device that has trouble with one is still good for the others. */
+static int
+read_config(struct uw_device *d, uint8_t index)
+{
+    struct uw_raw_config *c = &d->configs[d->num_configs];
+    uint8_t first[FIRST_CONFIG_READ];
+    size_t actual = 0, total;
+    int r = get_descriptor(d, UW_DT_CONFIG, index, first, sizeof(first), &actual, NULL);
+
+    if (r < 0 && r != UW_ERROR_OVERFLOW)
+        return r;
+    if (actual < CONFIG_HEADER || first[1] != UW_DT_CONFIG)
+        return UW_ERROR_PROTOCOL;
+    total = (size_t)first[2] | (size_t)first[3] << 8;
+    if (total < CONFIG_HEADER)
+        return UW_ERROR_PROTOCOL;
+    c->bytes = malloc(total);
+    if (!c->bytes)
+        return UW_ERROR_NO_MEMORY;
+    memcpy(c->bytes, first, actual < total ? actual : total);
+    if (actual < total) {
+        r = get_descriptor(d, UW_DT_CONFIG, index, c->bytes, (uint16_t)total, &actual, NULL);
+        if (r < 0 || actual < CONFIG_HEADER) {
+            free(c->bytes);
+            c->bytes = NULL;
+            return r < 0 ? r : UW_ERROR_PROTOCOL;
+        }
+    }
+    c->size = actual < total ? actual : total;
+    (void)uw_config_parse(c->bytes, c->size, &c->parsed);
+    d->num_configs++;
+    return 0;
+}
+
+static void
+read_configs(struct uw_device *d)
+{
+    unsigned n = d->descriptor.bNumConfigurations;
+
+    for (unsigned i = 0; i < n && i < UW_CONFIGS_MAX; i++) {
+        int r = read_config(d, (uint8_t)i);
+
+        if (r < 0)
+            uw_log(&d->loop->log, UW_LOG_WARNING, "%s: configuration descriptor %u: %s", d->name, i,
+                   uw_error_text(r));
+    }
+}
+
+/* Interface classes for uw_device_info: an import reply has none, so they are taken from the active
+ * configuration, or the first. */
+static void
+fill_interfaces(struct uw_device *d)
+{
+    const struct uw_config *c = d->active        ? d->active
+                                : d->num_configs ? d->configs[0].parsed
+                                                 : NULL;
+
+    if (!c)
+        return;
+    d->interfaces = calloc(c->bNumInterfaces + 1u, sizeof(*d->interfaces));
+    if (!d->interfaces)
+        return;
+    for (unsigned i = 0; i < c->bNumInterfaces; i++) {
+        const struct uw_altsetting *a = c->interfaces[i].altsettings;
+
+        d->interfaces[i] = (struct uw_interface_class){a->bInterfaceClass, a->bInterfaceSubClass,
+                                                       a->bInterfaceProtocol};
+    }
+    d->info.interfaces = d->interfaces;
+    d->info.num_interfaces = c->bNumInterfaces;
+}
+
+static void
+destroy(struct uw_device *d)
+{
+    for (unsigned i = 0; i < d->num_configs; i++) {
+        uw_config_free(d->configs[i].parsed);
+        free(d->configs[i].bytes);
+    }
+    free(d->interfaces);
+    free(d);
+}
+
+static int
+set_up(struct uw_device *d, struct uw_fault *fault)
+{
+    int r;
+
+    snprintf(d->name, sizeof(d->name), "%s", uw_import_name(d->import));
+    d->info = *uw_import_info(d->import);
+    r = read_device_descriptor(d, fault);
+    if (r < 0)
+        return r;
+    /* The descriptor is the truth: some servers leave the record empty. */
+    d->info.vid = d->descriptor.idVendor;
+    d->info.pid = d->descriptor.idProduct;
+    snprintf(d->name, sizeof(d->name), "%s %s (%04x:%04x)",
+             uw_server_name(uw_import_server(d->import)), d->info.busid, d->info.vid, d->info.pid);
+    read_configs(d);
+    uw_device_configure(d);
+    fill_interfaces(d);
+    if (d->descriptor.iSerialNumber)
+        uw_device_try_string(d, d->descriptor.iSerialNumber, d->serial, sizeof(d->serial));
+    return 0;
+}
+
+static int
+import_new(struct uw_server *server, const char *busid, struct uw_usec timeout,
+           struct uw_device **ret_device, struct uw_fault *fault)
+{
+    struct uw_device *d = calloc(1, sizeof(*d));
+    int r;
+
+    if (!d)
+        return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "import %s", busid);
+    d->refs = 1;
+    d->loop = uw_server_loop(server);
+    r = uw_import_new(server, busid, timeout, &d->import, fault);
+    if (r < 0) {
+        destroy(d);
+        return r;
+    }
+    r = set_up(d, fault);
+    uw_loop_lock(d->loop);
+    if (r < 0)
+        uw_import_free_locked(d->import);
+    else
+        uw_import_set_data(d->import, d);
+    uw_loop_wake_waiters(d->loop);
+    uw_loop_unlock(d->loop);
+    if (r < 0) {
+        destroy(d);
+        return r;
+    }
+    *ret_device = d;
+    return 0;
+}
+
+struct sharing {
+    struct uw_server *server;
+    const char *busid;
+};
+
+/* Nobody of this loop is just importing that device. */
+static int
+is_settled(void *arg)
+{
+    struct sharing *s = (struct sharing *)arg;
+    struct uw_import *im = uw_server_find_import_locked(s->server, s->busid);
+
+    return !im || uw_import_data(im);
+}
+
+/* A reference to the device if it is imported already. 1: nobody has it. */
+static int
+share(struct uw_server *server, const char *busid, struct uw_usec until,
+      struct uw_device **ret_device)
+{
+    struct sharing s = {server, busid};
+    struct uw_loop *loop = uw_server_loop(server);
+    struct uw_import *im;
+    int r = 1;
+
+    uw_loop_lock(loop);
+    if (!is_settled(&s) && uw_loop_until(loop, is_settled, &s, until, 0, NULL) != 1)
+        r = UW_ERROR_TIMEOUT;
+    im = uw_server_find_import_locked(server, busid);
+    if (r == 1 && im) {
+        *ret_device = (struct uw_device *)uw_import_data(im);
+        (*ret_device)->refs++;
+        r = 0;
+    }
+    uw_loop_unlock(loop);
+    return r;
+}
+
+int
+uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
+                 struct uw_device **ret_device, struct uw_fault *fault)
+{
+    int r = share(server, busid, uw_usec_add(uw_now(), timeout), ret_device);
+
+    if (r == 0)
+        return 0;
+    if (r < 0) {
+        uw_fault_set(fault, r, "import %s", busid);
+        uw_fault_on(fault, "%s", uw_server_name(server));
+        uw_fault_came(fault, 0, "another thread is still importing it");
+        return r;
+    }
+    return import_new(server, busid, timeout, ret_device, fault);
+}
+
+struct uw_device *
+uw_device_ref(struct uw_device *d)
+{
+    uw_loop_lock(d->loop);
+    d->refs++;
+    uw_loop_unlock(d->loop);
+    return d;
+}
+
+void
+uw_device_free(struct uw_device *d)
+{
+    struct uw_loop *loop;
+    int last;
+
+    if (!d)
+        return;
+    loop = d->loop;
+    uw_loop_lock(loop);
+    last = --d->refs == 0;
+    if (last)
+        uw_import_free_locked(d->import);
+    uw_loop_unlock(loop);
+    if (last)
+        destroy(d);
+}
+
+const struct uw_device_info *
+uw_device_info(const struct uw_device *d)
+{
+    return &d->info;
+}
+
+struct uw_server *
+uw_device_server(const struct uw_device *d)
+{
+    return uw_import_server(d->import);
+}
+
+const char *
+uw_device_name(const struct uw_device *d)
+{
+    return d->name;
+}
+
+unsigned
+uw_device_bus(const struct uw_device *d)
+{
+    return uw_import_bus(d->import);
+}
+
+int
+uw_device_status(const struct uw_device *d)
+{
+    int r;
+
+    uw_loop_lock(d->loop);
+    r = uw_import_status_locked(d->import);
+    uw_loop_unlock(d->loop);
+    return r;
+}
+
+const struct uw_device_descriptor *
+uw_device_descriptor(const struct uw_device *d)
+{
+    return &d->descriptor;
+}
+
+const uint8_t *
+uw_device_config_bytes(const struct uw_device *d, unsigned index, size_t *ret_size)
+{
+    if (index >= d->num_configs)
+        return NULL;
+    *ret_size = d->configs[index].size;
+    return d->configs[index].bytes;
+}
+
+const struct uw_config *
+uw_device_config(const struct uw_device *d, unsigned index)
+{
+    return index < d->num_configs ? d->configs[index].parsed : NULL;
+}

@@ -1,0 +1,77 @@
+/*
+ * device.h - an imported device as the usb layer sees it
+ *
+ * What is read at import never changes; the rest is guarded by the loop's lock.
+ */
+#ifndef UW_USB_DEVICE_H
+#define UW_USB_DEVICE_H
+
+#include <usbwire/device.h>
+#include <usbwire/transfer.h>
+#include <usbwire/urb.h>
+
+#include "client/import.h"
+
+#define UW_CONFIGS_MAX    32u
+#define UW_INTERFACES_MAX 256u
+
+struct uw_raw_config {
+    uint8_t *bytes;
+    size_t size;
+    struct uw_config *parsed; /* NULL where the bytes make no sense */
+};
+
+struct uw_device {
+    unsigned refs;
+    struct uw_loop *loop;
+    struct uw_import *import;
+    struct uw_device_info info;
+    struct uw_interface_class *interfaces;
+    char name[400];
+    struct uw_device_descriptor descriptor;
+    struct uw_raw_config configs[UW_CONFIGS_MAX];
+    unsigned num_configs;
+    char serial[128]; /* UTF-8; "" when it has none or it was not readable */
+
+    int value; /* bConfigurationValue in force; 0: none */
+    const struct uw_config *active;
+    uint8_t altsettings[UW_INTERFACES_MAX];  /* by bInterfaceNumber */
+    const void *owners[UW_INTERFACES_MAX];   /* claims, by bInterfaceNumber */
+    const struct uw_endpoint *endpoints[32]; /* in force: OUT 0..15, IN 16..31 */
+    unsigned generation;
+};
+
+/* The altsetting in force of an interface of the active configuration, or NULL. */
+const struct uw_altsetting *uw_device_altsetting_locked(const struct uw_device *device,
+                                                        unsigned interface_number);
+/* An altsetting of the active configuration, or NULL. */
+const struct uw_altsetting *uw_device_find_altsetting_locked(const struct uw_device *device,
+                                                             unsigned interface_number,
+                                                             unsigned altsetting);
+
+/* Follow what the device was told; 0 unconfigures. */
+void uw_device_now_configured_locked(struct uw_device *device, int value);
+void uw_device_now_altsetting_locked(struct uw_device *device, unsigned interface_number,
+                                     unsigned altsetting);
+
+/* Drops parked reads of an interface's endpoints. */
+void uw_device_flush_interface_locked(struct uw_device *device, unsigned interface_number);
+
+/* A control transfer below all bookkeeping: for what is done before a device is one. */
+int uw_import_control(struct uw_import *import, uint8_t request_type, uint8_t request,
+                      uint16_t value, uint16_t index, void *data, uint16_t length,
+                      struct uw_usec timeout, size_t *ret_actual, struct uw_fault *fault);
+
+/* The string `index` in the device's first language, or "" - never an error. */
+void uw_device_try_string(struct uw_device *device, uint8_t index, char *buf, size_t size);
+
+/* Configures a freshly imported device as a kernel would. */
+void uw_device_configure(struct uw_device *device);
+
+static inline unsigned
+uw_endpoint_slot(uint8_t address)
+{
+    return (address & 0x0fu) | (address & 0x80 ? 16u : 0u);
+}
+
+#endif

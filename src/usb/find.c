@@ -1,0 +1,330 @@
+/*
+ * find.c - choosing a device by what is known of it
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <usbwire/find.h>
+
+#include "base/fault.h"
+#include "client/import.h"
+#include "usb/device.h"
+#include "wire/op.h"
+
+#define PAUSE_MIN_US      100000u
+#define PAUSE_MAX_US      1000000u
+#define FIND_AGAIN_MAX_US 2000000u
+
+void
+uw_choice_init(struct uw_choice *choice)
+{
+    choice->vid = choice->pid = -1;
+    choice->serial = choice->busid = NULL;
+}
+
+int
+uw_choice_matches(const struct uw_choice *c, const struct uw_device_info *info)
+{
+    return (c->vid < 0 || c->vid == info->vid) && (c->pid < 0 || c->pid == info->pid) &&
+           (!c->busid || strcmp(c->busid, info->busid) == 0);
+}
+
+/* ---- words for messages ---- */
+
+static void
+append(char *buf, size_t size, const char *text)
+{
+    size_t n = strlen(buf);
+
+    snprintf(buf + n, size - n, "%s", text);
+}
+
+static void
+describe(const struct uw_choice *c, char *buf, size_t size)
+{
+    char part[64];
+
+    buf[0] = '\0';
+    if (c->busid) {
+        snprintf(part, sizeof(part), " --busid %s", c->busid);
+        append(buf, size, part);
+    }
+    if (c->vid >= 0) {
+        snprintf(part, sizeof(part), " --vid 0x%04x", (unsigned)c->vid);
+        append(buf, size, part);
+    }
+    if (c->pid >= 0) {
+        snprintf(part, sizeof(part), " --pid 0x%04x", (unsigned)c->pid);
+        append(buf, size, part);
+    }
+    if (c->serial) {
+        snprintf(part, sizeof(part), " --serial %s", c->serial);
+        append(buf, size, part);
+    }
+    if (!buf[0])
+        append(buf, size, " any");
+}
+
+static void
+enumerate(const struct uw_device_list *list, char *buf, size_t size)
+{
+    buf[0] = '\0';
+    for (unsigned i = 0; i < list->count; i++) {
+        char part[64];
+
+        snprintf(part, sizeof(part), "%s%s %04x:%04x", i ? ", " : "", list->infos[i].busid,
+                 list->infos[i].vid, list->infos[i].pid);
+        append(buf, size, part);
+    }
+}
+
+static int
+not_found(struct uw_server *server, const struct uw_choice *choice,
+          const struct uw_device_list *list, struct uw_fault *fault)
+{
+    char wanted[160], there[200];
+
+    describe(choice, wanted, sizeof(wanted));
+    uw_fault_set(fault, UW_ERROR_NOT_FOUND, "find a device:%s", wanted);
+    uw_fault_on(fault, "%s", uw_server_name(server));
+    if (list->count == 0) {
+        uw_fault_came(fault, 0, "the server offers no device");
+        uw_fault_advice(fault, "plug one in there, and export it (Linux: usbip bind -b BUSID); one "
+                               "in use elsewhere may be hidden");
+        return UW_ERROR_NOT_FOUND;
+    }
+    enumerate(list, there, sizeof(there));
+    uw_fault_came(fault, 0, "none of the %u it offers: %s", list->count, there);
+    uw_fault_advice(fault, "choose one of these, or wait for it with --wait");
+    return UW_ERROR_NOT_FOUND;
+}
+
+static int
+ambiguous(struct uw_server *server, const struct uw_choice *choice, struct uw_device_list *matching,
+          struct uw_device_list **ret_candidates, struct uw_fault *fault)
+{
+    char wanted[160], there[200];
+
+    describe(choice, wanted, sizeof(wanted));
+    enumerate(matching, there, sizeof(there));
+    uw_fault_set(fault, UW_ERROR_AMBIGUOUS, "find a device:%s", wanted);
+    uw_fault_on(fault, "%s", uw_server_name(server));
+    uw_fault_came(fault, 0, "%u match: %s", matching->count, there);
+    uw_fault_advice(fault, "name one with --busid or --serial");
+    if (ret_candidates)
+        *ret_candidates = matching;
+    else
+        uw_device_list_free(matching);
+    return UW_ERROR_AMBIGUOUS;
+}
+
+/* ---- one try ---- */
+
+static int
+matching(const struct uw_choice *choice, const struct uw_device_list *list,
+         struct uw_device_list **ret_matching)
+{
+    const struct uw_device_info **infos = calloc(list->count + 1u, sizeof(*infos));
+    unsigned n = 0;
+
+    if (!infos)
+        return UW_ERROR_NO_MEMORY;
+    for (unsigned i = 0; i < list->count; i++)
+        if (uw_choice_matches(choice, &list->infos[i]))
+            infos[n++] = &list->infos[i];
+    *ret_matching = uw_device_list_new(infos, n);
+    free((void *)(uintptr_t)infos);
+    return *ret_matching ? 0 : UW_ERROR_NO_MEMORY;
+}
+
+/* Of the candidates, the one with the serial number. A candidate that cannot be asked may be it:
+ * its error is the answer when no other is. */
+static int
+by_serial(struct uw_server *server, const struct uw_choice *choice,
+          const struct uw_device_list *candidates, struct uw_usec timeout,
+          struct uw_device **ret_device, struct uw_fault *fault)
+{
+    struct uw_device *found = NULL;
+    struct uw_fault first = {0};
+    int error = UW_ERROR_NOT_FOUND;
+
+    for (unsigned i = 0; i < candidates->count; i++) {
+        struct uw_device *d;
+        struct uw_fault f;
+        int r = uw_device_import(server, candidates->infos[i].busid, timeout, &d, &f);
+
+        if (r < 0) {
+            if (error == UW_ERROR_NOT_FOUND) {
+                error = r;
+                first = f;
+            }
+            continue;
+        }
+        if (strcmp(d->serial, choice->serial) != 0) {
+            uw_device_free(d);
+            continue;
+        }
+        if (found) {
+            uw_device_free(d);
+            uw_device_free(found);
+            return UW_ERROR_AMBIGUOUS;
+        }
+        found = d;
+    }
+    if (found) {
+        *ret_device = found;
+        return 0;
+    }
+    if (fault && error != UW_ERROR_NOT_FOUND)
+        *fault = first;
+    return error;
+}
+
+static int
+choose(struct uw_server *server, const struct uw_choice *choice, struct uw_device_list *list,
+       struct uw_usec timeout, struct uw_device **ret_device,
+       struct uw_device_list **ret_candidates, struct uw_fault *fault)
+{
+    struct uw_device_list *candidates;
+    int r = matching(choice, list, &candidates);
+
+    if (r < 0)
+        return uw_fault_set(fault, r, "find a device");
+    if (candidates->count == 0)
+        r = UW_ERROR_NOT_FOUND;
+    else if (choice->serial)
+        r = by_serial(server, choice, candidates, timeout, ret_device, fault);
+    else if (candidates->count > 1)
+        r = UW_ERROR_AMBIGUOUS;
+    else
+        r = uw_device_import(server, candidates->infos[0].busid, timeout, ret_device, fault);
+    if (r == UW_ERROR_AMBIGUOUS)
+        return ambiguous(server, choice, candidates, ret_candidates, fault);
+    uw_device_list_free(candidates);
+    return r == UW_ERROR_NOT_FOUND ? not_found(server, choice, list, fault) : r;
+}
+
+/* What an old server says when a busid cannot be had covers both "unknown" and "in use": its list
+ * tells them apart. */
+static int
+explain_refusal(struct uw_server *server, const char *busid, int error, struct uw_usec timeout)
+{
+    struct uw_device_list *list;
+
+    if (error != UW_ERROR_ACCESS || uw_server_list(server, timeout, &list, NULL) < 0)
+        return error;
+    for (unsigned i = 0; i < list->count; i++)
+        if (strcmp(list->infos[i].busid, busid) == 0)
+            error = UW_ERROR_BUSY;
+    if (error == UW_ERROR_ACCESS)
+        error = UW_ERROR_NO_DEVICE;
+    uw_device_list_free(list);
+    return error;
+}
+
+static int
+try_once(struct uw_server *server, const struct uw_choice *choice, struct uw_usec timeout,
+         struct uw_device **ret_device, struct uw_device_list **ret_candidates,
+         struct uw_fault *fault)
+{
+    struct uw_device_list *list;
+    int r;
+
+    if (choice->busid && choice->vid < 0 && choice->pid < 0 && !choice->serial) {
+        r = uw_device_import(server, choice->busid, timeout, ret_device, fault);
+        if (r == UW_ERROR_ACCESS) {
+            r = explain_refusal(server, choice->busid, r, timeout);
+            if (fault)
+                fault->code = r;
+        }
+        return r;
+    }
+    r = uw_server_list(server, timeout, &list, fault);
+    if (r < 0)
+        return r;
+    r = choose(server, choice, list, timeout, ret_device, ret_candidates, fault);
+    uw_device_list_free(list);
+    return r;
+}
+
+/* Absent, or in use: worth waiting for. */
+static int
+may_pass(int error)
+{
+    static const int errors[] = {UW_ERROR_NOT_FOUND, UW_ERROR_NO_DEVICE, UW_ERROR_BUSY,
+                                 UW_ERROR_ACCESS,    UW_ERROR_CONNECT,   UW_ERROR_CONNECTION_LOST,
+                                 UW_ERROR_TIMEOUT};
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (errors[i] == error)
+            return 1;
+    return 0;
+}
+
+int
+uw_find(struct uw_server *server, const struct uw_choice *choice, struct uw_usec wait,
+        struct uw_usec timeout, struct uw_device **ret_device,
+        struct uw_device_list **ret_candidates, struct uw_fault *fault)
+{
+    struct uw_usec until = uw_usec_add(uw_now(), wait), pause = uw_usec(PAUSE_MIN_US);
+
+    for (;;) {
+        int r = try_once(server, choice, timeout, ret_device, ret_candidates, fault);
+        struct uw_usec left = uw_usec_sub(until, uw_now());
+
+        if (!may_pass(r) || left.us == 0)
+            return r;
+        if (uw_loop_sleep(uw_server_loop(server), uw_usec_min(pause, left)) == UW_ERROR_INTERRUPTED)
+            return uw_fault_set(fault, UW_ERROR_INTERRUPTED, "wait for the device");
+        pause = uw_usec_min(uw_usec(pause.us * 2), uw_usec(PAUSE_MAX_US));
+    }
+}
+
+/* ---- a device that was there before ---- */
+
+/* The tie between a device and its successor, the strongest first: serial number, place, kind. */
+static int
+try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
+          struct uw_fault *fault)
+{
+    struct uw_server *server = uw_device_server(old);
+    struct uw_choice choice;
+    int r = UW_ERROR_NOT_FOUND;
+
+    uw_choice_init(&choice);
+    if (old->serial[0]) {
+        choice.serial = old->serial;
+        r = try_once(server, &choice, timeout, ret_device, NULL, fault);
+        if (r != UW_ERROR_NOT_FOUND)
+            return r;
+        choice.serial = NULL;
+    }
+    choice.busid = old->info.busid;
+    r = try_once(server, &choice, timeout, ret_device, NULL, fault);
+    if (r != UW_ERROR_NOT_FOUND && r != UW_ERROR_NO_DEVICE)
+        return r;
+    choice.busid = NULL;
+    choice.vid = old->info.vid;
+    choice.pid = old->info.pid;
+    return try_once(server, &choice, timeout, ret_device, NULL, fault);
+}
+
+int
+uw_device_find_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
+                     struct uw_fault *fault)
+{
+    struct uw_usec until = uw_usec_add(uw_now(), timeout), pause = uw_usec(PAUSE_MIN_US);
+
+    for (;;) {
+        struct uw_usec left = uw_usec_sub(until, uw_now());
+        int r = try_again(old, left, ret_device, fault);
+
+        left = uw_usec_sub(until, uw_now());
+        if (!may_pass(r) || left.us == 0)
+            return r;
+        if (uw_loop_sleep(old->loop, uw_usec_min(pause, left)) == UW_ERROR_INTERRUPTED)
+            return uw_fault_set(fault, UW_ERROR_INTERRUPTED, "wait for the device");
+        pause = uw_usec_min(uw_usec(pause.us * 2), uw_usec(FIND_AGAIN_MAX_US));
+    }
+}

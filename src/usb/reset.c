@@ -1,0 +1,91 @@
+/*
+ * reset.c - port reset, and putting back what was in force
+ */
+#include <string.h>
+
+#include "base/fault.h"
+#include "client/loop.h"
+#include "usb/device.h"
+
+#define RESTORE_TIMEOUT_MS 5000u
+
+/* USB 2.0 11.24.2.13: SET_FEATURE(PORT_RESET) to a hub. Linux's server catches exactly this one and
+ * resets the device (drivers/usb/usbip/stub_rx.c). */
+#define HUB_PORT_REQUEST 0x23
+#define SET_FEATURE      0x03
+#define PORT_RESET       4
+
+/* Is what answers now the device that was here before? */
+static int
+is_same(struct uw_device *d, struct uw_usec timeout, struct uw_fault *fault)
+{
+    uint8_t bytes[18] = {0};
+    struct uw_device_descriptor now;
+    size_t actual = 0;
+    int r = uw_import_control(d->import, 0x80, 0x06, UW_DT_DEVICE << 8, 0, bytes, sizeof(bytes),
+                              timeout, &actual, fault);
+
+    if (r < 0)
+        return r;
+    return uw_device_descriptor_parse(bytes, actual, &now) == 0 &&
+           now.idVendor == d->descriptor.idVendor && now.idProduct == d->descriptor.idProduct &&
+           now.bcdDevice == d->descriptor.bcdDevice;
+}
+
+static int
+restore(struct uw_device *d, struct uw_fault *fault)
+{
+    uint8_t altsettings[UW_INTERFACES_MAX];
+    int value, r = 0;
+
+    uw_loop_lock(d->loop);
+    value = d->value;
+    memcpy(altsettings, d->altsettings, sizeof(altsettings));
+    uw_loop_unlock(d->loop);
+    if (value)
+        r = uw_control(d, 0x00, 0x09, (uint16_t)value, 0, NULL, 0, uw_msec(RESTORE_TIMEOUT_MS),
+                       NULL, fault);
+    for (unsigned i = 0; r == 0 && i < UW_INTERFACES_MAX; i++)
+        if (altsettings[i])
+            r = uw_device_set_altsetting(d, i, altsettings[i], uw_msec(RESTORE_TIMEOUT_MS), fault);
+    return r;
+}
+
+static int
+came_back_different(struct uw_device *d, struct uw_fault *fault)
+{
+    uw_fault_set(fault, UW_ERROR_NOT_FOUND, "reset");
+    uw_fault_on(fault, "%s", d->name);
+    uw_fault_came(fault, 0, "what is there now is another device, or none");
+    uw_fault_advice(fault, "list the devices again and import the new one");
+    return UW_ERROR_NOT_FOUND;
+}
+
+int
+uw_device_reset(struct uw_device *d, struct uw_usec timeout, struct uw_fault *fault)
+{
+    int r;
+
+    uw_loop_lock(d->loop);
+    uw_import_flush_all_locked(d->import);
+    uw_loop_unlock(d->loop);
+    r = uw_import_control(d->import, HUB_PORT_REQUEST, SET_FEATURE, PORT_RESET, 0, NULL, 0, timeout,
+                          NULL, fault);
+    if (r == UW_ERROR_STALL || r == UW_ERROR_INVALID) {
+        uw_fault_set(fault, UW_ERROR_NOT_SUPPORTED, "reset");
+        uw_fault_on(fault, "%s", d->name);
+        uw_fault_came(fault, 0, "the server passed the request on to the device, which refused it");
+        uw_fault_advice(fault, "unplug the device at its server and plug it in again");
+        return UW_ERROR_NOT_SUPPORTED;
+    }
+    if (r == UW_ERROR_CONNECTION_LOST || r == UW_ERROR_NO_DEVICE)
+        return came_back_different(d, fault);
+    if (r < 0)
+        return r;
+    r = is_same(d, uw_msec(RESTORE_TIMEOUT_MS), fault);
+    if (r == UW_ERROR_CONNECTION_LOST || r == UW_ERROR_NO_DEVICE || r == 0)
+        return came_back_different(d, fault);
+    if (r < 0)
+        return r;
+    return restore(d, fault);
+}

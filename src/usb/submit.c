@@ -1,0 +1,267 @@
+/*
+ * submit.c - URBs of a device: checked against its descriptors before anything is sent
+ *
+ * Checking here is not politeness: a Linux server never answers a URB for an endpoint that does not
+ * exist and drops the connection for one with impossible parameters.
+ */
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "client/loop.h"
+#include "usb/device.h"
+
+#define REQUEST_CLEAR_FEATURE     0x01
+#define REQUEST_SET_CONFIGURATION 0x09
+#define REQUEST_SET_INTERFACE     0x0b
+
+struct request {
+    uint8_t type, request;
+    uint16_t value, index;
+};
+
+static struct request
+read_setup(const struct uw_urb *urb)
+{
+    struct uw_reader r = uw_reader(urb->x.setup, sizeof(urb->x.setup));
+    struct request q;
+
+    q.type = uw_rd_u8(&r);
+    q.request = uw_rd_u8(&r);
+    q.value = uw_rd_le16(&r);
+    q.index = uw_rd_le16(&r);
+    return q;
+}
+
+/* ---- requests that change what is in force, whoever sends them ---- */
+
+static void
+flush_configuration(struct uw_device *d, const struct request *q)
+{
+    (void)q;
+    uw_import_flush_all_locked(d->import);
+}
+
+static void
+flush_interface(struct uw_device *d, const struct request *q)
+{
+    uw_device_flush_interface_locked(d, q->index & 0xffu);
+}
+
+static void
+flush_endpoint(struct uw_device *d, const struct request *q)
+{
+    if (q->value == 0 && (q->index & 0x0fu))
+        uw_import_flush_locked(d->import, (uint8_t)q->index);
+}
+
+static void
+configured(struct uw_device *d, const struct request *q)
+{
+    uw_device_now_configured_locked(d, q->value & 0xff);
+}
+
+static void
+interface_set(struct uw_device *d, const struct request *q)
+{
+    uw_device_now_altsetting_locked(d, q->index & 0xffu, q->value & 0xffu);
+}
+
+static void
+nothing(struct uw_device *d, const struct request *q)
+{
+    (void)d;
+    (void)q;
+}
+
+static const struct effect {
+    uint8_t type, request;
+    void (*before)(struct uw_device *d, const struct request *q); /* as it is submitted */
+    void (*after)(struct uw_device *d, const struct request *q);  /* once it succeeded */
+} effects[] = {
+    {0x00, REQUEST_SET_CONFIGURATION, flush_configuration, configured},
+    {0x01, REQUEST_SET_INTERFACE, flush_interface, interface_set},
+    {0x02, REQUEST_CLEAR_FEATURE, flush_endpoint, nothing},
+};
+
+static const struct effect *
+find_effect(const struct request *q)
+{
+    for (size_t i = 0; i < sizeof(effects) / sizeof(effects[0]); i++)
+        if (effects[i].type == q->type && effects[i].request == q->request)
+            return &effects[i];
+    return NULL;
+}
+
+static void
+follow(struct uw_urb *urb)
+{
+    struct request q = read_setup(urb);
+    const struct effect *effect = find_effect(&q);
+
+    if (effect && urb->x.status == UW_OK)
+        effect->after(urb->device, &q);
+}
+
+/* ---- checks ---- */
+
+static int
+prepare_control(struct uw_device *d, struct uw_urb *urb)
+{
+    struct request q = read_setup(urb);
+    const struct effect *effect = find_effect(&q);
+
+    if (urb->x.length && !urb->x.buffer)
+        return UW_ERROR_INVALID;
+    urb->x.interval = 0;
+    urb->x.max_packet = d->descriptor.bMaxPacketSize0;
+    if (effect) {
+        effect->before(d, &q);
+        urb->completed_locked = follow;
+    }
+    return 0;
+}
+
+static int
+check_iso(const struct uw_urb *urb, unsigned max_packet)
+{
+    const struct uw_iso_packet *p = urb->x.iso;
+
+    if (!urb->x.iso_count)
+        return UW_ERROR_INVALID;
+    for (uint32_t i = 0; i < urb->x.iso_count; i++)
+        if (p[i].length > max_packet || (size_t)p[i].offset + p[i].length > urb->x.length)
+            return UW_ERROR_INVALID;
+    return 0;
+}
+
+static int
+prepare_transfer(struct uw_device *d, struct uw_urb *urb)
+{
+    const struct uw_endpoint *e = d->endpoints[uw_endpoint_slot(urb->x.endpoint)];
+    unsigned max_packet;
+
+    if (!e)
+        return UW_ERROR_NOT_FOUND;
+    max_packet = uw_endpoint_max_packet(e);
+    urb->x.type = e->bmAttributes & 3;
+    urb->x.interval = uw_endpoint_interval(e, d->info.speed);
+    urb->x.max_packet = (uint16_t)(max_packet < UINT16_MAX ? max_packet : UINT16_MAX);
+    if (urb->x.type == UW_CONTROL || max_packet == 0)
+        return UW_ERROR_NOT_SUPPORTED;
+    if (urb->x.type == UW_ISOCHRONOUS)
+        return check_iso(urb, max_packet);
+    urb->x.iso_count = 0;
+    return 0;
+}
+
+/* ---- after the connection was replaced, the device is as freshly imported ---- */
+
+static void
+send_detached(struct uw_device *d, uint8_t type, uint8_t request, uint16_t value, uint16_t index)
+{
+    struct uw_urb *urb;
+
+    if (uw_urb_new(0, &urb) < 0)
+        return;
+    uw_urb_set_control(urb, d, type, request, value, index, NULL, 0);
+    uw_urb_set_timeout(urb, uw_msec(5000));
+    urb->detached = 1;
+    if (uw_import_submit_locked(d->import, urb, NULL) < 0)
+        uw_urb_free(urb);
+}
+
+static void
+restore_if_replaced(struct uw_device *d)
+{
+    unsigned generation = uw_import_generation_locked(d->import);
+
+    if (generation == d->generation)
+        return;
+    d->generation = generation;
+    if (d->value)
+        send_detached(d, 0x00, REQUEST_SET_CONFIGURATION, (uint16_t)d->value, 0);
+    for (unsigned i = 0; i < UW_INTERFACES_MAX; i++)
+        if (d->altsettings[i])
+            send_detached(d, 0x01, REQUEST_SET_INTERFACE, d->altsettings[i], (uint16_t)i);
+}
+
+/* ---- the public face ---- */
+
+static int
+submit_locked(struct uw_urb *urb, struct uw_queue *queue)
+{
+    struct uw_device *d = urb->device;
+    int r = uw_import_status_locked(d->import);
+
+    urb->import = d->import;
+    if (r < 0)
+        return r;
+    if (urb->in_flight)
+        return UW_ERROR_BUSY;
+    urb->completed_locked = NULL;
+    restore_if_replaced(d);
+    if ((urb->x.endpoint & 0x0f) == 0)
+        r = prepare_control(d, urb);
+    else
+        r = prepare_transfer(d, urb);
+    return r < 0 ? r : uw_import_submit_locked(d->import, urb, queue);
+}
+
+/* A URB that was refused reads like one that failed. */
+static int
+note_refusal(struct uw_urb *urb, int r)
+{
+    if (r < 0 && r != UW_ERROR_BUSY) {
+        urb->x.status = r;
+        urb->x.raw_status = 0;
+        urb->x.actual = 0;
+    }
+    return r;
+}
+
+int
+uw_urb_submit(struct uw_urb *urb, struct uw_queue *queue)
+{
+    int r;
+
+    if (!urb->device)
+        return UW_ERROR_INVALID;
+    uw_loop_lock(urb->device->loop);
+    r = note_refusal(urb, submit_locked(urb, queue));
+    uw_loop_unlock(urb->device->loop);
+    return r;
+}
+
+int
+uw_urb_cancel(struct uw_urb *urb)
+{
+    struct uw_loop *loop;
+    int r;
+
+    if (!urb->device)
+        return UW_ERROR_NOT_FOUND;
+    loop = urb->device->loop;
+    uw_loop_lock(loop);
+    r = urb->import ? uw_import_cancel_locked(urb->import, urb) : UW_ERROR_NOT_FOUND;
+    uw_loop_unlock(loop);
+    return r;
+}
+
+int
+uw_urb_run(struct uw_urb *urb)
+{
+    struct uw_loop *loop;
+    int r;
+
+    if (!urb->device)
+        return UW_ERROR_INVALID;
+    loop = urb->device->loop;
+    uw_loop_lock(loop);
+    r = note_refusal(urb, submit_locked(urb, NULL));
+    if (r == 0) {
+        uw_urb_wait_locked(loop, urb);
+        r = urb->x.status;
+    }
+    uw_loop_unlock(loop);
+    return r;
+}

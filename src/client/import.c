@@ -41,6 +41,8 @@ struct uw_import {
     struct uw_tap_source tap_source;
     unsigned generation;
     void *data;
+    void (*on_replaced)(void *arg);
+    void *on_replaced_arg;
     int hold_fd;
 
     struct uw_source source;
@@ -429,6 +431,8 @@ submit_postponed(struct uw_import *im, struct uw_usec now)
         struct uw_urb *urb = UW_CONTAINER(pos, struct uw_urb, x.link);
         int r;
 
+        if (im->state != IMPORT_UP)
+            return;
         uw_list_remove(&urb->x.link);
         r = uw_engine_submit(im->engine, &urb->x, now);
         if (r < 0) {
@@ -454,6 +458,8 @@ replaced(void *arg, struct uw_answer *answer, struct uw_usec now)
     if (im->state == IMPORT_UP) {
         im->generation++;
         im->tries = 0;
+        if (im->on_replaced)
+            im->on_replaced(im->on_replaced_arg);
         submit_postponed(im, now);
     } else if (r < 0 && im->tries < REPLACE_TRIES) {
         plan(im, uw_usec_add(now, uw_usec(REPLACE_PAUSE_US)));
@@ -584,8 +590,11 @@ import_locked(struct uw_server *server, const char *busid, struct uw_usec timeou
               struct uw_import **ret_import, struct uw_fault *fault)
 {
     struct uw_import *im;
-    int r = check_neighbours(server, busid, fault);
+    int r;
 
+    if (uw_server_find_import_locked(server, busid))
+        return 1;
+    r = check_neighbours(server, busid, fault);
     if (r < 0)
         return r;
     im = new_import(server, busid);
@@ -610,6 +619,11 @@ import_locked(struct uw_server *server, const char *busid, struct uw_usec timeou
     (void)uw_loop_until(server->loop, is_decided, im, uw_never(), 0, give_up);
     if (im->state == IMPORT_ENDED) {
         r = im->status;
+        if (!im->fault.code) { /* it came up, and ended at once */
+            uw_fault_set(&im->fault, r, "import %s", busid);
+            uw_fault_on(&im->fault, "%s", server->address.name);
+            uw_fault_came(&im->fault, 0, "%s", im->why);
+        }
         if (fault)
             *fault = im->fault;
         take_apart(im, uw_now());
@@ -654,6 +668,15 @@ void
 uw_import_set_data(struct uw_import *im, void *data)
 {
     im->data = data;
+}
+
+void
+uw_import_on_replaced(struct uw_import *im, void (*on_replaced)(void *arg), void *arg)
+{
+    uw_loop_lock(im->loop);
+    im->on_replaced = on_replaced;
+    im->on_replaced_arg = arg;
+    uw_loop_unlock(im->loop);
 }
 
 void *

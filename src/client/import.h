@@ -33,6 +33,7 @@ struct uw_urb {
     void (*callback)(struct uw_urb *urb, void *data);
     void *data;
     unsigned iso_room;
+    size_t room;            /* bytes of the buffer; x.length of an isochronous one may be less */
     char held[128];         /* HELD: what held the server, for the fault */
     struct uw_list queued;  /* in its queue once completed */
     unsigned in_flight : 1; /* from submit until it left its queue */
@@ -57,7 +58,8 @@ struct uw_server *uw_server_ref(struct uw_server *server);
 /* Where a slot for the layer above is kept: usb/ finds the uw_device that shares an import. */
 struct uw_import *uw_server_find_import_locked(struct uw_server *server, const char *busid);
 
-/* Imports `busid` and waits for it. The import lives until uw_import_free. */
+/* Imports `busid` and waits for it. The import lives until uw_import_free. 1, and nothing done,
+ * when the loop has an import of it already or is just making one: two cannot come of one. */
 int uw_import_new(struct uw_server *server, const char *busid, struct uw_usec timeout,
                   struct uw_import **ret_import, struct uw_fault *fault);
 
@@ -67,6 +69,10 @@ void uw_import_free_locked(struct uw_import *import);
 
 /* One pointer for the layer above. */
 void uw_import_set_data(struct uw_import *import, void *data);
+
+/* Runs under the lock when the connection was replaced, before the URBs that waited for it are
+ * sent: what it submits goes first. */
+void uw_import_on_replaced(struct uw_import *import, void (*replaced)(void *arg), void *arg);
 void *uw_import_data(const struct uw_import *import);
 
 const struct uw_device_info *uw_import_info(const struct uw_import *import);

@@ -80,7 +80,7 @@ uw_urb_set_transfer(struct uw_urb *urb, struct uw_device *device, uint8_t endpoi
     urb->x.endpoint = endpoint;
     urb->x.type = UW_BULK; /* what it is says the descriptor, at submit */
     urb->x.buffer = (uint8_t *)data;
-    urb->x.length = length;
+    urb->x.length = urb->room = length;
 }
 
 static void

@@ -19,6 +19,7 @@
 #define AUDIO_EP_SIZE    9u
 #define COMPANION_SIZE   6u
 #define ASSOCIATION_SIZE 8u
+#define NUMBERS          256u /* values of bInterfaceNumber */
 
 int
 uw_device_descriptor_parse(const uint8_t *bytes, size_t size,
@@ -79,32 +80,37 @@ is_association(const struct uw_extra *one)
     return one->bytes[1] == UW_DT_INTERFACE_ASSOCIATION && one->size >= ASSOCIATION_SIZE;
 }
 
+/* How much room all of it takes, and which altsettings belong together: usually they follow one
+ * another, but nothing makes a device put them so. */
 struct counts {
-    size_t interfaces, altsettings, endpoints, associations;
+    size_t altsettings, endpoints, associations;
+    unsigned interfaces;
+    size_t of_number[NUMBERS]; /* altsettings of the interface with that bInterfaceNumber */
+    uint8_t numbers[NUMBERS];  /* bInterfaceNumber of each interface, in order of appearance */
 };
 
-static struct counts
-count(struct uw_extra rest)
+static void
+count(struct uw_extra rest, struct counts *n)
 {
-    struct counts n = {0};
     struct uw_extra one;
 
+    memset(n, 0, sizeof(*n));
     while (uw_descriptor_next(&rest, &one)) {
         enum piece_kind kind = kind_of(&one);
 
-        n.altsettings += kind == PIECE_INTERFACE;
-        n.endpoints += kind == PIECE_ENDPOINT;
-        n.associations += is_association(&one) ? 1u : 0u;
+        n->altsettings += kind == PIECE_INTERFACE;
+        n->endpoints += kind == PIECE_ENDPOINT;
+        n->associations += is_association(&one) ? 1u : 0u;
+        if (kind == PIECE_INTERFACE && n->of_number[one.bytes[2]]++ == 0)
+            n->numbers[n->interfaces++] = one.bytes[2];
     }
-    n.interfaces = n.altsettings;
-    return n;
 }
 
 /* ---- filling in ---- */
 
 /* A configuration and all that it points to: one allocation. */
 struct whole {
-    struct uw_config config;
+    struct uw_config config; /* first: what uw_config_free gets */
     struct uw_interface *interfaces;
     struct uw_altsetting *altsettings;
     struct uw_endpoint *endpoints;
@@ -114,10 +120,12 @@ struct whole {
 
 struct filling {
     struct whole *w;
-    struct uw_interface *interface;
+    struct uw_interface *by_number[NUMBERS];
     struct uw_altsetting *altsetting;
     struct uw_endpoint *endpoint;
-    size_t interfaces, altsettings, endpoints, associations;
+    unsigned claimed; /* endpoints that the altsetting says it has */
+    int left_out;     /* the last endpoint was; so is what belongs to it */
+    size_t endpoints, associations;
 };
 
 static struct uw_extra *
@@ -136,16 +144,33 @@ add_extra(struct filling *f, const struct uw_extra *one)
 {
     struct uw_extra *extra = present_extra(f);
 
+    if (f->left_out)
+        return;
     if (!extra->bytes)
         extra->bytes = one->bytes;
     extra->size = (size_t)(one->bytes + one->size - extra->bytes);
 }
 
+/* Gives every interface its run of altsettings, still empty. */
 static void
-add_interface(struct filling *f, const struct uw_extra *one)
+add_interfaces(struct filling *f, const struct counts *n)
+{
+    size_t at = 0;
+
+    for (unsigned i = 0; i < n->interfaces; i++) {
+        f->by_number[n->numbers[i]] = &f->w->interfaces[i];
+        f->w->interfaces[i].altsettings = &f->w->altsettings[at];
+        at += n->of_number[n->numbers[i]];
+    }
+}
+
+static void
+add_altsetting(struct filling *f, const struct uw_extra *one)
 {
     const uint8_t *b = one->bytes;
-    struct uw_altsetting *a = &f->w->altsettings[f->altsettings++];
+    struct uw_interface *in = f->by_number[b[2]];
+    struct uw_altsetting *a =
+        &f->w->altsettings[in->altsettings - f->w->altsettings + in->num_altsettings++];
 
     a->bLength = b[0];
     a->bDescriptorType = b[1];
@@ -156,23 +181,22 @@ add_interface(struct filling *f, const struct uw_extra *one)
     a->bInterfaceProtocol = b[7];
     a->iInterface = b[8];
     a->endpoints = &f->w->endpoints[f->endpoints];
-    if (!f->interface || f->altsetting->bInterfaceNumber != a->bInterfaceNumber) {
-        f->interface = &f->w->interfaces[f->interfaces++];
-        f->interface->altsettings = a;
-    }
-    f->interface->num_altsettings++;
+    f->claimed = b[4];
     f->altsetting = a;
     f->endpoint = NULL;
+    f->left_out = 0;
 }
 
+/* One before any interface belongs nowhere, nor does one more than the altsetting claims to have.
+ */
 static void
 add_endpoint(struct filling *f, const struct uw_extra *one)
 {
     struct uw_reader r = uw_reader(one->bytes, one->size);
     struct uw_endpoint *e;
 
-    /* One before any interface belongs nowhere. */
-    if (!f->altsetting || f->altsetting->bNumEndpoints == UINT8_MAX)
+    f->left_out = !f->altsetting || f->altsetting->bNumEndpoints >= f->claimed;
+    if (f->left_out)
         return;
     e = &f->w->endpoints[f->endpoints++];
     e->bLength = uw_rd_u8(&r);
@@ -219,14 +243,15 @@ note_association(struct filling *f, const struct uw_extra *one)
 }
 
 static void
-fill(struct whole *w, struct uw_extra rest)
+fill(struct whole *w, struct uw_extra rest, const struct counts *n)
 {
     struct filling f = {.w = w};
     struct uw_extra one;
 
+    add_interfaces(&f, n);
     while (uw_descriptor_next(&rest, &one)) {
         switch (kind_of(&one)) {
-        case PIECE_INTERFACE: add_interface(&f, &one); break;
+        case PIECE_INTERFACE: add_altsetting(&f, &one); break;
         case PIECE_ENDPOINT: add_endpoint(&f, &one); break;
         case PIECE_OTHER:
             note_companion(&f, &one);
@@ -235,69 +260,95 @@ fill(struct whole *w, struct uw_extra rest)
             break;
         }
     }
-    w->config.bNumInterfaces = (uint8_t)(f.interfaces < UINT8_MAX ? f.interfaces : UINT8_MAX);
+    w->config.bNumInterfaces = (uint8_t)(n->interfaces < UINT8_MAX ? n->interfaces : UINT8_MAX);
     w->config.num_associations = (unsigned)f.associations;
 }
 
-static void *
-carve(uint8_t **at, size_t n, size_t size)
-{
-    void *p = *at;
-
-    /* Every piece keeps what follows aligned. */
-    *at += (n * size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
-    return p;
-}
+/* Where in the block the parts lie; every one keeps the next aligned. */
+struct layout {
+    size_t interfaces, altsettings, endpoints, associations, bytes, size;
+};
 
 static size_t
-lay_out(struct whole *w, uint8_t *block, const struct counts *n, size_t size)
+behind(size_t at, size_t n, size_t size)
 {
-    uint8_t *at = block;
+    return at +
+           (n * size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
+}
 
-    carve(&at, 1, sizeof(struct whole));
-    w->interfaces = carve(&at, n->interfaces, sizeof(struct uw_interface));
-    w->altsettings = carve(&at, n->altsettings, sizeof(struct uw_altsetting));
-    w->endpoints = carve(&at, n->endpoints + 1, sizeof(struct uw_endpoint));
-    w->associations = carve(&at, n->associations, sizeof(struct uw_association));
-    w->bytes = carve(&at, size, 1);
-    return (size_t)(at - block);
+static struct layout
+lay_out(const struct counts *n, size_t size)
+{
+    struct layout l;
+
+    l.interfaces = behind(0, 1, sizeof(struct whole));
+    l.altsettings = behind(l.interfaces, n->interfaces, sizeof(struct uw_interface));
+    l.endpoints = behind(l.altsettings, n->altsettings, sizeof(struct uw_altsetting));
+    /* An altsetting without endpoints points behind the last one. */
+    l.associations = behind(l.endpoints, n->endpoints + 1, sizeof(struct uw_endpoint));
+    l.bytes = behind(l.associations, n->associations, sizeof(struct uw_association));
+    l.size = behind(l.bytes, size, 1);
+    return l;
+}
+
+static struct whole *
+new_whole(const struct counts *n, const uint8_t *bytes, size_t size)
+{
+    struct layout l = lay_out(n, size);
+    struct whole *w = calloc(1, l.size);
+    char *block = (char *)w;
+
+    if (!w)
+        return NULL;
+    w->interfaces = (struct uw_interface *)(void *)(block + l.interfaces);
+    w->altsettings = (struct uw_altsetting *)(void *)(block + l.altsettings);
+    w->endpoints = (struct uw_endpoint *)(void *)(block + l.endpoints);
+    w->associations = (struct uw_association *)(void *)(block + l.associations);
+    w->bytes = (uint8_t *)(block + l.bytes);
+    memcpy(w->bytes, bytes, size);
+    return w;
+}
+
+static int
+read_head(const uint8_t *bytes, size_t size, struct uw_config *head)
+{
+    struct uw_reader r = uw_reader(bytes, size);
+
+    head->bLength = uw_rd_u8(&r);
+    head->bDescriptorType = uw_rd_u8(&r);
+    head->wTotalLength = uw_rd_le16(&r);
+    head->bNumInterfaces = uw_rd_u8(&r);
+    head->bConfigurationValue = uw_rd_u8(&r);
+    head->iConfiguration = uw_rd_u8(&r);
+    head->bmAttributes = uw_rd_u8(&r);
+    head->bMaxPower = uw_rd_u8(&r);
+    if (r.failed || head->bLength < CONFIG_SIZE || head->bLength > size)
+        return UW_ERROR_PROTOCOL;
+    if (head->bDescriptorType != UW_DT_CONFIG && head->bDescriptorType != UW_DT_OTHER_SPEED_CONFIG)
+        return UW_ERROR_PROTOCOL;
+    return 0;
 }
 
 int
 uw_config_parse(const uint8_t *bytes, size_t size, struct uw_config **ret_config)
 {
-    struct uw_reader r = uw_reader(bytes, size);
     struct uw_config head = {0};
-    struct uw_extra rest;
     struct counts n;
-    struct whole scratch, *w;
-    uint8_t dummy[1], *block;
+    struct whole *w;
+    int r = read_head(bytes, size, &head);
 
-    head.bLength = uw_rd_u8(&r);
-    head.bDescriptorType = uw_rd_u8(&r);
-    head.wTotalLength = uw_rd_le16(&r);
-    head.bNumInterfaces = uw_rd_u8(&r);
-    head.bConfigurationValue = uw_rd_u8(&r);
-    head.iConfiguration = uw_rd_u8(&r);
-    head.bmAttributes = uw_rd_u8(&r);
-    head.bMaxPower = uw_rd_u8(&r);
-    if (r.failed || head.bLength < CONFIG_SIZE || head.bLength > size ||
-        (head.bDescriptorType != UW_DT_CONFIG && head.bDescriptorType != UW_DT_OTHER_SPEED_CONFIG))
-        return UW_ERROR_PROTOCOL;
+    if (r < 0)
+        return r;
     if (head.wTotalLength >= head.bLength && head.wTotalLength < size)
         size = head.wTotalLength;
-    n = count((struct uw_extra){bytes + head.bLength, size - head.bLength});
-    block = calloc(1, lay_out(&scratch, dummy, &n, size));
-    if (!block)
+    count((struct uw_extra){bytes + head.bLength, size - head.bLength}, &n);
+    w = new_whole(&n, bytes, size);
+    if (!w)
         return UW_ERROR_NO_MEMORY;
-    w = (struct whole *)(void *)block;
-    lay_out(w, block, &n, size);
-    memcpy(w->bytes, bytes, size);
     w->config = head;
     w->config.interfaces = w->interfaces;
     w->config.associations = w->associations;
-    rest = (struct uw_extra){w->bytes + head.bLength, size - head.bLength};
-    fill(w, rest);
+    fill(w, (struct uw_extra){w->bytes + head.bLength, size - head.bLength}, &n);
     *ret_config = &w->config;
     return 0;
 }

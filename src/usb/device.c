@@ -12,27 +12,21 @@
 #include "usb/device.h"
 
 #define DESCRIPTOR_TIMEOUT_MS 5000u
+#define SERIAL_TIMEOUT_MS     2000u
 #define FIRST_CONFIG_READ     255u /* what most hosts ask first, so every device can answer it */
 #define CONFIG_HEADER         9u
 
 static int
-get_descriptor(struct uw_device *d, uint8_t type, uint8_t index, void *buf, uint16_t size,
-               size_t *ret_actual, struct uw_fault *fault)
+read_device_descriptor(struct uw_device *d, struct uw_usec until, struct uw_fault *fault)
 {
-    return uw_import_control(d->import, 0x80, 0x06, (uint16_t)(type << 8 | index), 0, buf, size,
-                             uw_msec(DESCRIPTOR_TIMEOUT_MS), ret_actual, fault);
-}
-
-static int
-read_device_descriptor(struct uw_device *d, struct uw_fault *fault)
-{
-    uint8_t bytes[18] = {0};
     size_t actual = 0;
-    int r = get_descriptor(d, UW_DT_DEVICE, 0, bytes, sizeof(bytes), &actual, fault);
+    int r = uw_import_descriptor(d->import, UW_DT_DEVICE, 0, 0, d->descriptor_bytes,
+                                 sizeof(d->descriptor_bytes),
+                                 uw_device_time_left(until, DESCRIPTOR_TIMEOUT_MS), &actual, fault);
 
     if (r < 0)
         return r;
-    r = uw_device_descriptor_parse(bytes, actual, &d->descriptor);
+    r = uw_device_descriptor_parse(d->descriptor_bytes, actual, &d->descriptor);
     if (r < 0) {
         uw_fault_set(fault, r, "read the device descriptor");
         uw_fault_on(fault, "%s", uw_import_name(d->import));
@@ -42,57 +36,80 @@ read_device_descriptor(struct uw_device *d, struct uw_fault *fault)
     return r;
 }
 
-/* One configuration descriptor. A device that has trouble with one is still good for the others. */
+/* One configuration descriptor into `c`, which is left alone on failure. */
 static int
-read_config(struct uw_device *d, uint8_t index)
+read_config(struct uw_device *d, uint8_t index, struct uw_usec until, struct uw_raw_config *c)
 {
-    struct uw_raw_config *c = &d->configs[d->num_configs];
-    uint8_t first[FIRST_CONFIG_READ];
+    uint8_t first[FIRST_CONFIG_READ], *bytes;
+    struct uw_config *parsed = NULL;
     size_t actual = 0, total;
-    int r = get_descriptor(d, UW_DT_CONFIG, index, first, sizeof(first), &actual, NULL);
+    int r = uw_import_descriptor(d->import, UW_DT_CONFIG, index, 0, first, sizeof(first),
+                                 uw_device_time_left(until, DESCRIPTOR_TIMEOUT_MS), &actual, NULL);
 
-    if (r < 0 && r != UW_ERROR_OVERFLOW)
+    if (r < 0)
         return r;
     if (actual < CONFIG_HEADER || first[1] != UW_DT_CONFIG)
         return UW_ERROR_PROTOCOL;
     total = (size_t)first[2] | (size_t)first[3] << 8;
     if (total < CONFIG_HEADER)
         return UW_ERROR_PROTOCOL;
-    c->bytes = malloc(total);
-    if (!c->bytes)
+    bytes = malloc(total);
+    if (!bytes)
         return UW_ERROR_NO_MEMORY;
-    memcpy(c->bytes, first, actual < total ? actual : total);
-    if (actual < total) {
-        r = get_descriptor(d, UW_DT_CONFIG, index, c->bytes, (uint16_t)total, &actual, NULL);
-        if (r < 0 || actual < CONFIG_HEADER) {
-            free(c->bytes);
-            c->bytes = NULL;
-            return r < 0 ? r : UW_ERROR_PROTOCOL;
-        }
+    memcpy(bytes, first, actual < total ? actual : total);
+    if (actual < total)
+        r = uw_import_descriptor(d->import, UW_DT_CONFIG, index, 0, bytes, (uint16_t)total,
+                                 uw_device_time_left(until, DESCRIPTOR_TIMEOUT_MS), &actual, NULL);
+    if (r == 0)
+        r = uw_config_parse(bytes, actual < total ? actual : total, &parsed);
+    if (r < 0 && (r != UW_ERROR_PROTOCOL || actual < CONFIG_HEADER)) {
+        free(bytes);
+        return r;
     }
-    c->size = actual < total ? actual : total;
-    (void)uw_config_parse(c->bytes, c->size, &c->parsed);
-    d->num_configs++;
+    *c = (struct uw_raw_config){index, bytes, actual < total ? actual : total, parsed};
     return 0;
 }
 
-static void
-read_configs(struct uw_device *d)
+/* A device that has trouble with one configuration is still good for the others. */
+static int
+read_configs(struct uw_device *d, struct uw_usec until)
 {
     unsigned n = d->descriptor.bNumConfigurations;
 
     for (unsigned i = 0; i < n && i < UW_CONFIGS_MAX; i++) {
-        int r = read_config(d, (uint8_t)i);
+        int r = read_config(d, (uint8_t)i, until, &d->configs[d->num_configs]);
 
+        if (r == UW_ERROR_NO_MEMORY)
+            return r;
         if (r < 0)
             uw_log(&d->loop->log, UW_LOG_WARNING, "%s: configuration descriptor %u: %s", d->name, i,
                    uw_error_text(r));
+        else
+            d->num_configs++;
     }
+    return 0;
+}
+
+/* The descriptor is the truth: some servers leave the record of an import empty. */
+static void
+correct_info(struct uw_device *d)
+{
+    const struct uw_device_descriptor *t = &d->descriptor;
+
+    d->info.vid = t->idVendor;
+    d->info.pid = t->idProduct;
+    d->info.bcd_device = t->bcdDevice;
+    d->info.device_class = t->bDeviceClass;
+    d->info.device_subclass = t->bDeviceSubClass;
+    d->info.device_protocol = t->bDeviceProtocol;
+    d->info.num_configurations = t->bNumConfigurations;
+    snprintf(d->name, sizeof(d->name), "%s %s (%04x:%04x)",
+             uw_server_name(uw_import_server(d->import)), d->info.busid, d->info.vid, d->info.pid);
 }
 
 /* Interface classes for uw_device_info: an import reply has none, so they are taken from the active
  * configuration, or the first. */
-static void
+static int
 fill_interfaces(struct uw_device *d)
 {
     const struct uw_config *c = d->active        ? d->active
@@ -100,10 +117,10 @@ fill_interfaces(struct uw_device *d)
                                                  : NULL;
 
     if (!c)
-        return;
+        return 0;
     d->interfaces = calloc(c->bNumInterfaces + 1u, sizeof(*d->interfaces));
     if (!d->interfaces)
-        return;
+        return UW_ERROR_NO_MEMORY;
     for (unsigned i = 0; i < c->bNumInterfaces; i++) {
         const struct uw_altsetting *a = c->interfaces[i].altsettings;
 
@@ -112,6 +129,7 @@ fill_interfaces(struct uw_device *d)
     }
     d->info.interfaces = d->interfaces;
     d->info.num_interfaces = c->bNumInterfaces;
+    return 0;
 }
 
 static void
@@ -125,31 +143,56 @@ destroy(struct uw_device *d)
     free(d);
 }
 
+/* Why a device that was set up is none after all. */
 static int
-set_up(struct uw_device *d, struct uw_fault *fault)
+check_set_up(struct uw_device *d, int r, struct uw_usec until, struct uw_fault *fault)
+{
+    char why[128];
+    int status;
+
+    uw_loop_lock(d->loop);
+    status = uw_import_status_locked(d->import);
+    snprintf(why, sizeof(why), "%s", uw_import_why_locked(d->import));
+    uw_loop_unlock(d->loop);
+    if (r == 0 && status < 0)
+        r = status;
+    else if (r == 0 && uw_usec_sub(until, uw_now()).us == 0)
+        r = UW_ERROR_TIMEOUT;
+    if (r == 0)
+        return 0;
+    uw_fault_set(fault, r, "read the device's descriptors and configure it");
+    uw_fault_on(fault, "%s", d->name);
+    uw_fault_came(fault, 0, "%s", why);
+    uw_fault_advice(fault, "%s", r == UW_ERROR_TIMEOUT ? "allow more time" : "");
+    return r;
+}
+
+static int
+set_up(struct uw_device *d, struct uw_usec until, struct uw_fault *fault)
 {
     int r;
 
     snprintf(d->name, sizeof(d->name), "%s", uw_import_name(d->import));
     d->info = *uw_import_info(d->import);
-    r = read_device_descriptor(d, fault);
+    uw_import_on_replaced(d->import, uw_device_reapply_locked, d);
+    r = read_device_descriptor(d, until, fault);
     if (r < 0)
         return r;
-    /* The descriptor is the truth: some servers leave the record empty. */
-    d->info.vid = d->descriptor.idVendor;
-    d->info.pid = d->descriptor.idProduct;
-    snprintf(d->name, sizeof(d->name), "%s %s (%04x:%04x)",
-             uw_server_name(uw_import_server(d->import)), d->info.busid, d->info.vid, d->info.pid);
-    read_configs(d);
-    uw_device_configure(d);
-    fill_interfaces(d);
-    if (d->descriptor.iSerialNumber)
-        uw_device_try_string(d, d->descriptor.iSerialNumber, d->serial, sizeof(d->serial));
-    return 0;
+    correct_info(d);
+    r = read_configs(d, until);
+    if (r == 0) {
+        uw_device_configure(d, until);
+        r = fill_interfaces(d);
+    }
+    if (r == 0 && d->descriptor.iSerialNumber)
+        uw_device_try_string(d, d->descriptor.iSerialNumber, d->serial, sizeof(d->serial),
+                             uw_device_time_left(until, SERIAL_TIMEOUT_MS));
+    return check_set_up(d, r, until, fault);
 }
 
+/* 1: somebody else was quicker. */
 static int
-import_new(struct uw_server *server, const char *busid, struct uw_usec timeout,
+import_new(struct uw_server *server, const char *busid, struct uw_usec until,
            struct uw_device **ret_device, struct uw_fault *fault)
 {
     struct uw_device *d = calloc(1, sizeof(*d));
@@ -159,12 +202,12 @@ import_new(struct uw_server *server, const char *busid, struct uw_usec timeout,
         return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "import %s", busid);
     d->refs = 1;
     d->loop = uw_server_loop(server);
-    r = uw_import_new(server, busid, timeout, &d->import, fault);
-    if (r < 0) {
+    r = uw_import_new(server, busid, uw_usec_sub(until, uw_now()), &d->import, fault);
+    if (r != 0) {
         destroy(d);
         return r;
     }
-    r = set_up(d, fault);
+    r = set_up(d, until, fault);
     uw_loop_lock(d->loop);
     if (r < 0)
         uw_import_free_locked(d->import);
@@ -222,17 +265,20 @@ int
 uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
                  struct uw_device **ret_device, struct uw_fault *fault)
 {
-    int r = share(server, busid, uw_usec_add(uw_now(), timeout), ret_device);
+    struct uw_usec until = uw_usec_add(uw_now(), timeout);
+    int r;
 
-    if (r == 0)
-        return 0;
-    if (r < 0) {
-        uw_fault_set(fault, r, "import %s", busid);
-        uw_fault_on(fault, "%s", uw_server_name(server));
-        uw_fault_came(fault, 0, "another thread is still importing it");
-        return r;
-    }
-    return import_new(server, busid, timeout, ret_device, fault);
+    do {
+        r = share(server, busid, until, ret_device);
+        if (r < 0) {
+            uw_fault_set(fault, r, "import %s", busid);
+            uw_fault_on(fault, "%s", uw_server_name(server));
+            uw_fault_came(fault, 0, "another thread is still importing it");
+        } else if (r == 1) {
+            r = import_new(server, busid, until, ret_device, fault);
+        }
+    } while (r == 1);
+    return r;
 }
 
 struct uw_device *

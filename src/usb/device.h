@@ -15,7 +15,18 @@
 #define UW_CONFIGS_MAX    32u
 #define UW_INTERFACES_MAX 256u
 
+#define UW_DEVICE_DESCRIPTOR_SIZE 18u
+
+/* bRequest, USB 2.0 table 9-4 */
+#define UW_CLEAR_FEATURE     0x01
+#define UW_SET_FEATURE       0x03
+#define UW_GET_DESCRIPTOR    0x06
+#define UW_GET_CONFIGURATION 0x08
+#define UW_SET_CONFIGURATION 0x09
+#define UW_SET_INTERFACE     0x0b
+
 struct uw_raw_config {
+    uint8_t index; /* in GET_DESCRIPTOR */
     uint8_t *bytes;
     size_t size;
     struct uw_config *parsed; /* NULL where the bytes make no sense */
@@ -28,6 +39,7 @@ struct uw_device {
     struct uw_device_info info;
     struct uw_interface_class *interfaces;
     char name[400];
+    uint8_t descriptor_bytes[UW_DEVICE_DESCRIPTOR_SIZE];
     struct uw_device_descriptor descriptor;
     struct uw_raw_config configs[UW_CONFIGS_MAX];
     unsigned num_configs;
@@ -38,7 +50,6 @@ struct uw_device {
     uint8_t altsettings[UW_INTERFACES_MAX];  /* by bInterfaceNumber */
     const void *owners[UW_INTERFACES_MAX];   /* claims, by bInterfaceNumber */
     const struct uw_endpoint *endpoints[32]; /* in force: OUT 0..15, IN 16..31 */
-    unsigned generation;
 };
 
 /* The altsetting in force of an interface of the active configuration, or NULL. */
@@ -48,6 +59,10 @@ const struct uw_altsetting *uw_device_altsetting_locked(const struct uw_device *
 const struct uw_altsetting *uw_device_find_altsetting_locked(const struct uw_device *device,
                                                              unsigned interface_number,
                                                              unsigned altsetting);
+
+/* The endpoint of that address in force, or NULL. */
+const struct uw_endpoint *uw_device_endpoint_locked(const struct uw_device *device,
+                                                    uint8_t address);
 
 /* Follow what the device was told; 0 unconfigures. */
 void uw_device_now_configured_locked(struct uw_device *device, int value);
@@ -62,11 +77,27 @@ int uw_import_control(struct uw_import *import, uint8_t request_type, uint8_t re
                       uint16_t value, uint16_t index, void *data, uint16_t length,
                       struct uw_usec timeout, size_t *ret_actual, struct uw_fault *fault);
 
-/* The string `index` in the device's first language, or "" - never an error. */
-void uw_device_try_string(struct uw_device *device, uint8_t index, char *buf, size_t size);
+/* GET_DESCRIPTOR, likewise. A server that answers with more than was asked for is forgiven. */
+int uw_import_descriptor(struct uw_import *import, uint8_t type, uint8_t index, uint16_t language,
+                         void *buf, uint16_t size, struct uw_usec timeout, size_t *ret_actual,
+                         struct uw_fault *fault);
 
-/* Configures a freshly imported device as a kernel would. */
-void uw_device_configure(struct uw_device *device);
+/* The string `index` in the device's first language, or "" - never an error. */
+void uw_device_try_string(struct uw_device *device, uint8_t index, char *buf, size_t size,
+                          struct uw_usec timeout);
+
+/* Configures a freshly imported device as a kernel would, until the instant `until`. */
+void uw_device_configure(struct uw_device *device, struct uw_usec until);
+
+/* The connection was replaced (arg: the device): puts back what was in force. */
+void uw_device_reapply_locked(void *arg);
+
+/* What is left until an instant, at most `ms` milliseconds. */
+static inline struct uw_usec
+uw_device_time_left(struct uw_usec until, uint32_t ms)
+{
+    return uw_usec_min(uw_usec_sub(until, uw_now()), uw_msec(ms));
+}
 
 static inline unsigned
 uw_endpoint_slot(uint8_t address)

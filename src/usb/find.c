@@ -66,15 +66,21 @@ describe(const struct uw_choice *c, char *buf, size_t size)
         append(buf, size, " any");
 }
 
+/* "1-1 303a:4004, 1-2 1209:0001 and 3 more" */
 static void
 enumerate(const struct uw_device_list *list, char *buf, size_t size)
 {
     buf[0] = '\0';
     for (unsigned i = 0; i < list->count; i++) {
         char part[64];
+        int n = snprintf(part, sizeof(part), "%s%s %04x:%04x", i ? ", " : "", list->infos[i].busid,
+                         list->infos[i].vid, list->infos[i].pid);
 
-        snprintf(part, sizeof(part), "%s%s %04x:%04x", i ? ", " : "", list->infos[i].busid,
-                 list->infos[i].vid, list->infos[i].pid);
+        if (strlen(buf) + (size_t)n + sizeof(" and 4294967295 more") > size) {
+            snprintf(part, sizeof(part), " and %u more", list->count - i);
+            append(buf, size, part);
+            return;
+        }
         append(buf, size, part);
     }
 }
@@ -208,19 +214,25 @@ choose(struct uw_server *server, const struct uw_choice *choice, struct uw_devic
 /* What an old server says when a busid cannot be had covers both "unknown" and "in use": its list
  * tells them apart. */
 static int
-explain_refusal(struct uw_server *server, const char *busid, int error, struct uw_usec timeout)
+explain_refusal(struct uw_server *server, const char *busid, struct uw_usec timeout,
+                struct uw_fault *fault)
 {
     struct uw_device_list *list;
+    int r = UW_ERROR_NO_DEVICE;
 
-    if (error != UW_ERROR_ACCESS || uw_server_list(server, timeout, &list, NULL) < 0)
-        return error;
+    if (uw_server_list(server, timeout, &list, NULL) < 0)
+        return UW_ERROR_ACCESS;
     for (unsigned i = 0; i < list->count; i++)
         if (strcmp(list->infos[i].busid, busid) == 0)
-            error = UW_ERROR_BUSY;
-    if (error == UW_ERROR_ACCESS)
-        error = UW_ERROR_NO_DEVICE;
+            r = UW_ERROR_BUSY;
     uw_device_list_free(list);
-    return error;
+    if (fault) {
+        fault->code = r;
+        uw_fault_advice(fault, "%s",
+                        r == UW_ERROR_BUSY ? "free it where it is in use, or wait for it"
+                                           : "'usbwire list' shows what there is");
+    }
+    return r;
 }
 
 static int
@@ -233,12 +245,7 @@ try_once(struct uw_server *server, const struct uw_choice *choice, struct uw_use
 
     if (choice->busid && choice->vid < 0 && choice->pid < 0 && !choice->serial) {
         r = uw_device_import(server, choice->busid, timeout, ret_device, fault);
-        if (r == UW_ERROR_ACCESS) {
-            r = explain_refusal(server, choice->busid, r, timeout);
-            if (fault)
-                fault->code = r;
-        }
-        return r;
+        return r == UW_ERROR_ACCESS ? explain_refusal(server, choice->busid, timeout, fault) : r;
     }
     r = uw_server_list(server, timeout, &list, fault);
     if (r < 0)
@@ -262,52 +269,129 @@ may_pass(int error)
     return 0;
 }
 
+/* Waits before the next try, a little longer each time. 0: no time is left for one. */
+static int
+pause_before_retry(struct uw_loop *loop, struct uw_usec until, struct uw_usec *pause, uint32_t max)
+{
+    struct uw_usec left = uw_usec_sub(until, uw_now());
+
+    if (left.us == 0)
+        return 0;
+    if (uw_loop_sleep(loop, uw_usec_min(*pause, left)) == UW_ERROR_INTERRUPTED)
+        return UW_ERROR_INTERRUPTED;
+    *pause = uw_usec_min(uw_usec(pause->us * 2), uw_usec(max));
+    return 1;
+}
+
 int
 uw_find(struct uw_server *server, const struct uw_choice *choice, struct uw_usec wait,
         struct uw_usec timeout, struct uw_device **ret_device,
         struct uw_device_list **ret_candidates, struct uw_fault *fault)
 {
     struct uw_usec until = uw_usec_add(uw_now(), wait), pause = uw_usec(PAUSE_MIN_US);
+    struct uw_fault last = {0}; /* a try that failed is no fault when the next succeeds */
+    int r, again;
 
-    for (;;) {
-        int r = try_once(server, choice, timeout, ret_device, ret_candidates, fault);
-        struct uw_usec left = uw_usec_sub(until, uw_now());
-
-        if (!may_pass(r) || left.us == 0)
-            return r;
-        if (uw_loop_sleep(uw_server_loop(server), uw_usec_min(pause, left)) == UW_ERROR_INTERRUPTED)
-            return uw_fault_set(fault, UW_ERROR_INTERRUPTED, "wait for the device");
-        pause = uw_usec_min(uw_usec(pause.us * 2), uw_usec(PAUSE_MAX_US));
-    }
+    do {
+        r = try_once(server, choice, timeout, ret_device, ret_candidates, &last);
+        if (!may_pass(r))
+            break;
+        again = pause_before_retry(uw_server_loop(server), until, &pause, PAUSE_MAX_US);
+        if (again < 0)
+            r = uw_fault_set(&last, again, "wait for the device");
+    } while (again == 1);
+    if (r < 0 && fault)
+        *fault = last;
+    return r;
 }
 
 /* ---- a device that was there before ---- */
 
+/* Imports a device of the list and looks whether it is the successor. `strictly`: the serial number
+ * has to be the same; else it may not be another one on a device of the same kind. */
+static int
+try_candidate(struct uw_device *old, const struct uw_device_info *info, int strictly,
+              struct uw_usec timeout, struct uw_device **ret_device, struct uw_fault *fault)
+{
+    struct uw_device *d;
+    int r = uw_device_import(uw_device_server(old), info->busid, timeout, &d, fault), same_kind;
+
+    if (r < 0)
+        return r;
+    same_kind = d->info.vid == old->info.vid && d->info.pid == old->info.pid;
+    if (strictly ? strcmp(d->serial, old->serial) == 0
+                 : !same_kind || !d->serial[0] || !old->serial[0] ||
+                       strcmp(d->serial, old->serial) == 0) {
+        *ret_device = d;
+        return 0;
+    }
+    uw_device_free(d);
+    return UW_ERROR_NOT_FOUND;
+}
+
+/* A device that is in use or does not answer may be the one: its error counts more than that the
+ * others are not. */
+static int
+worse(int a, int b)
+{
+    return a == UW_ERROR_NOT_FOUND ? b : a;
+}
+
 /* The tie between a device and its successor, the strongest first: serial number, place, kind. */
+static int
+try_ties(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
+         struct uw_device **ret_device, struct uw_fault *fault)
+{
+    const struct uw_device_info *place = NULL, *kind = NULL;
+    unsigned of_kind = 0;
+    int r = UW_ERROR_NOT_FOUND;
+
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct uw_device_info *info = &list->infos[i];
+
+        if (strcmp(info->busid, old->info.busid) == 0)
+            place = info;
+        if (info->vid != old->info.vid || info->pid != old->info.pid)
+            continue;
+        kind = info;
+        of_kind++;
+        if (old->serial[0]) {
+            int one = try_candidate(old, info, 1, timeout, ret_device, fault);
+
+            if (one == 0)
+                return 0;
+            r = worse(r, one);
+        }
+    }
+    if (place && (!old->serial[0] || place->vid != old->info.vid || place->pid != old->info.pid ||
+                  r == UW_ERROR_NOT_FOUND))
+        return try_candidate(old, place, 0, timeout, ret_device, fault);
+    if (!old->serial[0] && of_kind == 1)
+        return try_candidate(old, kind, 0, timeout, ret_device, fault);
+    return r;
+}
+
 static int
 try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
           struct uw_fault *fault)
 {
     struct uw_server *server = uw_device_server(old);
+    struct uw_device_list *list;
     struct uw_choice choice;
-    int r = UW_ERROR_NOT_FOUND;
+    int r = uw_server_list(server, timeout, &list, fault);
 
-    uw_choice_init(&choice);
-    if (old->serial[0]) {
-        choice.serial = old->serial;
-        r = try_once(server, &choice, timeout, ret_device, NULL, fault);
-        if (r != UW_ERROR_NOT_FOUND)
-            return r;
-        choice.serial = NULL;
-    }
-    choice.busid = old->info.busid;
-    r = try_once(server, &choice, timeout, ret_device, NULL, fault);
-    if (r != UW_ERROR_NOT_FOUND && r != UW_ERROR_NO_DEVICE)
+    if (r < 0)
         return r;
-    choice.busid = NULL;
-    choice.vid = old->info.vid;
-    choice.pid = old->info.pid;
-    return try_once(server, &choice, timeout, ret_device, NULL, fault);
+    r = try_ties(old, list, timeout, ret_device, fault);
+    if (r == UW_ERROR_NOT_FOUND) {
+        uw_choice_init(&choice);
+        choice.vid = old->info.vid;
+        choice.pid = old->info.pid;
+        choice.serial = old->serial[0] ? old->serial : NULL;
+        not_found(server, &choice, list, fault);
+    }
+    uw_device_list_free(list);
+    return r;
 }
 
 int
@@ -315,16 +399,18 @@ uw_device_find_again(struct uw_device *old, struct uw_usec timeout, struct uw_de
                      struct uw_fault *fault)
 {
     struct uw_usec until = uw_usec_add(uw_now(), timeout), pause = uw_usec(PAUSE_MIN_US);
+    struct uw_fault last = {0};
+    int r, again;
 
-    for (;;) {
-        struct uw_usec left = uw_usec_sub(until, uw_now());
-        int r = try_again(old, left, ret_device, fault);
-
-        left = uw_usec_sub(until, uw_now());
-        if (!may_pass(r) || left.us == 0)
-            return r;
-        if (uw_loop_sleep(old->loop, uw_usec_min(pause, left)) == UW_ERROR_INTERRUPTED)
-            return uw_fault_set(fault, UW_ERROR_INTERRUPTED, "wait for the device");
-        pause = uw_usec_min(uw_usec(pause.us * 2), uw_usec(FIND_AGAIN_MAX_US));
-    }
+    do {
+        r = try_again(old, uw_usec_sub(until, uw_now()), ret_device, &last);
+        if (!may_pass(r))
+            break;
+        again = pause_before_retry(old->loop, until, &pause, FIND_AGAIN_MAX_US);
+        if (again < 0)
+            r = uw_fault_set(&last, again, "wait for the device");
+    } while (again == 1 && uw_now().us < until.us);
+    if (r < 0 && fault)
+        *fault = last;
+    return r;
 }

@@ -10,37 +10,65 @@
 
 static const char *const type_names[] = {"control", "isochronous", "bulk", "interrupt"};
 
-/* What to do: by error, and by type of transfer where that matters (-1: any). */
+#define C (1u << UW_CONTROL)
+#define I (1u << UW_ISOCHRONOUS)
+#define B (1u << UW_BULK)
+#define N (1u << UW_INTERRUPT)
+
+enum way { OUT = 1, IN = 2, BOTH = 3 };
+
+/* What to do: by error, type of transfer and direction; the first row that fits. */
 static const struct {
-    int error, type;
+    int error;
+    unsigned types;
+    enum way way;
     const char *advice;
 } advices[] = {
-    {UW_ERROR_STALL, UW_CONTROL, "the device does not know this request, or not these values"},
-    {UW_ERROR_STALL, -1, "clear the halt (usbwire clear-halt) and find out what the device minded"},
-    {UW_ERROR_TIMEOUT, UW_CONTROL,
-     "the device or its server is stuck: reset it, or allow more time"},
-    {UW_ERROR_TIMEOUT, -1, "nothing is lost: the next read gets what comes late; allow more time"},
-    {UW_ERROR_OVERFLOW, -1, "read whole packets: ask for a multiple of the endpoint's packet size"},
-    {UW_ERROR_NO_DEVICE, -1, "find it again: it was unplugged, or is starting anew"},
-    {UW_ERROR_REENUMERATE, -1, "unplug it and plug it in again: this server cannot clear a halt"},
-    {UW_ERROR_CONNECTION_LOST, -1, "see whether the server is up, and import the device again"},
-    {UW_ERROR_NOT_FOUND, -1, "the active configuration has no such endpoint: see 'usbwire probe'"},
-    {UW_ERROR_HELD, -1,
+    {UW_ERROR_STALL, C, BOTH, "the device does not know this request, or not these values"},
+    {UW_ERROR_STALL, B | N | I, BOTH,
+     "clear the halt (usbwire clear-halt) and find out what the device minded"},
+    {UW_ERROR_TIMEOUT, C, BOTH, "the device or its server is stuck: reset it, or allow more time"},
+    {UW_ERROR_TIMEOUT, B | N, IN,
+     "nothing is lost: the next read gets what comes late; allow more time"},
+    {UW_ERROR_TIMEOUT, B | N, OUT,
+     "the device takes no more: does it wait to be read? allow more time"},
+    {UW_ERROR_TIMEOUT, I, BOTH, "see whether the device streams in this alternate setting"},
+    {UW_ERROR_OVERFLOW, B | N, IN,
+     "read whole packets: ask for a multiple of the endpoint's packet size"},
+    {UW_ERROR_OVERFLOW, C, IN, "ask for more bytes: the device has more to say"},
+    {UW_ERROR_NO_DEVICE, C | B | N | I, BOTH,
+     "find it again: it was unplugged, or is starting anew"},
+    {UW_ERROR_REENUMERATE, C | B | N | I, BOTH,
+     "unplug it and plug it in again: this server cannot clear a halt"},
+    {UW_ERROR_CONNECTION_LOST, C | B | N | I, BOTH,
+     "see whether the server is up, and import the device again"},
+    {UW_ERROR_NOT_FOUND, C | B | N | I, BOTH,
+     "'usbwire probe' shows which endpoints there are in which alternate setting"},
+    {UW_ERROR_HELD, C | B | N | I, BOTH,
      "wait until that is done; newer firmware of this server does several at once"},
-    {UW_ERROR_LIMIT, -1, "send less at a time"},
-    {UW_ERROR_NOT_SUPPORTED, UW_ISOCHRONOUS, "this server has no isochronous transfers"},
-    {UW_ERROR_INVALID, UW_ISOCHRONOUS,
-     "packets must fit the endpoint's packet size and the buffer"},
-    {UW_ERROR_WEDGED, -1, "a new connection is being made: try again"},
-    {UW_ERROR_SHORT, -1, "the device had less to say than was demanded"},
-    {UW_ERROR_IO, -1, "check cable and hub at the server; try again"},
+    {UW_ERROR_LIMIT, I, BOTH, "use fewer packets in one transfer"},
+    {UW_ERROR_LIMIT, C | B | N, BOTH, "send less at a time"},
+    {UW_ERROR_NOT_SUPPORTED, I, BOTH, "this server has no isochronous transfers"},
+    {UW_ERROR_INVALID, I, BOTH, "packets must fit the endpoint's packet size and the buffer"},
+    {UW_ERROR_WEDGED, C | B | N | I, BOTH, "a new connection is being made: try again"},
+    {UW_ERROR_SHORT, C | B | N, IN, "the device had less to say than was demanded"},
+    {UW_ERROR_IO, C | B | N | I, BOTH, "check cable and hub at the server; try again"},
 };
 
+#undef C
+#undef I
+#undef B
+#undef N
+
 static const char *
-advice(int error, unsigned type)
+advice(const struct uw_urb *urb)
 {
+    unsigned type = 1u << (urb->x.type & 3u);
+    enum way way = urb->x.endpoint & 0x80 ? IN : OUT;
+
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
-        if (advices[i].error == error && (advices[i].type < 0 || (unsigned)advices[i].type == type))
+        if (advices[i].error == urb->x.status && (advices[i].types & type) &&
+            (advices[i].way & way))
             return advices[i].advice;
     return "";
 }
@@ -60,6 +88,18 @@ set_tried(const struct uw_urb *urb, struct uw_fault *f)
                      in ? "IN" : "OUT", urb->x.endpoint, urb->x.length);
 }
 
+/* Why an endpoint is not there. */
+static const char *
+why_not_found(const struct uw_device *d)
+{
+    if (!d || uw_import_status_locked(d->import) < 0)
+        return "";
+    if (!d->value)
+        return "the device is not configured";
+    return d->active ? "the alternate settings in force have no such endpoint"
+                     : "the descriptor of the active configuration could not be read";
+}
+
 static void
 set_came(const struct uw_urb *urb, struct uw_fault *f)
 {
@@ -75,6 +115,8 @@ set_came(const struct uw_urb *urb, struct uw_fault *f)
         uw_fault_came(f, urb->x.raw_status, "%sstatus %s", moved,
                       uw_status_text(profile->dialect, urb->x.endpoint & 0x0fu, urb->x.raw_status,
                                      status, sizeof(status)));
+    else if (urb->x.status == UW_ERROR_NOT_FOUND)
+        uw_fault_came(f, 0, "%s", why_not_found(urb->device));
     else if (*why)
         uw_fault_came(f, 0, "%s%s", moved, why);
     else if (*moved)
@@ -87,7 +129,10 @@ report_locked(const struct uw_urb *urb, struct uw_fault *f)
     set_tried(urb, f);
     uw_fault_on(f, "%s", urb->device ? uw_device_name(urb->device) : uw_import_name(urb->import));
     set_came(urb, f);
-    uw_fault_advice(f, "%s", advice(urb->x.status, urb->x.type));
+    if (urb->x.status == UW_ERROR_NOT_FOUND && urb->device && !urb->device->value)
+        uw_fault_advice(f, "configure it first (usbwire set-config)");
+    else
+        uw_fault_advice(f, "%s", advice(urb));
 }
 
 void

@@ -1,6 +1,7 @@
 /*
  * reset.c - port reset, and putting back what was in force
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -12,24 +13,41 @@
 /* USB 2.0 11.24.2.13: SET_FEATURE(PORT_RESET) to a hub. Linux's server catches exactly this one and
  * resets the device (drivers/usb/usbip/stub_rx.c). */
 #define HUB_PORT_REQUEST 0x23
-#define SET_FEATURE      0x03
 #define PORT_RESET       4
 
-/* Is what answers now the device that was here before? */
+/* A configuration as it was? A device in another mode often differs in nothing else. 1: yes. */
 static int
-is_same(struct uw_device *d, struct uw_usec timeout, struct uw_fault *fault)
+is_same_config(struct uw_device *d, unsigned index, struct uw_fault *fault)
 {
-    uint8_t bytes[18] = {0};
-    struct uw_device_descriptor now;
+    const struct uw_raw_config *c = &d->configs[index];
+    uint8_t *bytes = malloc(c->size);
     size_t actual = 0;
-    int r = uw_import_control(d->import, 0x80, 0x06, UW_DT_DEVICE << 8, 0, bytes, sizeof(bytes),
-                              timeout, &actual, fault);
+    int r;
 
-    if (r < 0)
-        return r;
-    return uw_device_descriptor_parse(bytes, actual, &now) == 0 &&
-           now.idVendor == d->descriptor.idVendor && now.idProduct == d->descriptor.idProduct &&
-           now.bcdDevice == d->descriptor.bcdDevice;
+    if (!bytes)
+        return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "reset");
+    r = uw_import_descriptor(d->import, UW_DT_CONFIG, c->index, 0, bytes, (uint16_t)c->size,
+                             uw_msec(RESTORE_TIMEOUT_MS), &actual, fault);
+    if (r == 0)
+        r = actual == c->size && memcmp(bytes, c->bytes, actual) == 0;
+    free(bytes);
+    return r;
+}
+
+/* Is what answers now the device that was here before? 1: yes. */
+static int
+is_same(struct uw_device *d, struct uw_fault *fault)
+{
+    uint8_t bytes[UW_DEVICE_DESCRIPTOR_SIZE] = {0};
+    size_t actual = 0;
+    int r = uw_import_descriptor(d->import, UW_DT_DEVICE, 0, 0, bytes, sizeof(bytes),
+                                 uw_msec(RESTORE_TIMEOUT_MS), &actual, fault);
+
+    if (r == 0)
+        r = memcmp(bytes, d->descriptor_bytes, sizeof(bytes)) == 0;
+    for (unsigned i = 0; r == 1 && i < d->num_configs; i++)
+        r = is_same_config(d, i, fault);
+    return r;
 }
 
 static int
@@ -43,8 +61,8 @@ restore(struct uw_device *d, struct uw_fault *fault)
     memcpy(altsettings, d->altsettings, sizeof(altsettings));
     uw_loop_unlock(d->loop);
     if (value)
-        r = uw_control(d, 0x00, 0x09, (uint16_t)value, 0, NULL, 0, uw_msec(RESTORE_TIMEOUT_MS),
-                       NULL, fault);
+        r = uw_control(d, 0x00, UW_SET_CONFIGURATION, (uint16_t)value, 0, NULL, 0,
+                       uw_msec(RESTORE_TIMEOUT_MS), NULL, fault);
     for (unsigned i = 0; r == 0 && i < UW_INTERFACES_MAX; i++)
         if (altsettings[i])
             r = uw_device_set_altsetting(d, i, altsettings[i], uw_msec(RESTORE_TIMEOUT_MS), fault);
@@ -69,8 +87,8 @@ uw_device_reset(struct uw_device *d, struct uw_usec timeout, struct uw_fault *fa
     uw_loop_lock(d->loop);
     uw_import_flush_all_locked(d->import);
     uw_loop_unlock(d->loop);
-    r = uw_import_control(d->import, HUB_PORT_REQUEST, SET_FEATURE, PORT_RESET, 0, NULL, 0, timeout,
-                          NULL, fault);
+    r = uw_import_control(d->import, HUB_PORT_REQUEST, UW_SET_FEATURE, PORT_RESET, 0, NULL, 0,
+                          timeout, NULL, fault);
     if (r == UW_ERROR_STALL || r == UW_ERROR_INVALID) {
         uw_fault_set(fault, UW_ERROR_NOT_SUPPORTED, "reset");
         uw_fault_on(fault, "%s", d->name);
@@ -82,7 +100,7 @@ uw_device_reset(struct uw_device *d, struct uw_usec timeout, struct uw_fault *fa
         return came_back_different(d, fault);
     if (r < 0)
         return r;
-    r = is_same(d, uw_msec(RESTORE_TIMEOUT_MS), fault);
+    r = is_same(d, fault);
     if (r == UW_ERROR_CONNECTION_LOST || r == UW_ERROR_NO_DEVICE || r == 0)
         return came_back_different(d, fault);
     if (r < 0)

@@ -63,6 +63,12 @@ list_endpoints(struct uw_device *d)
     d->endpoints[0] = d->endpoints[16] = NULL;
 }
 
+const struct uw_endpoint *
+uw_device_endpoint_locked(const struct uw_device *d, uint8_t address)
+{
+    return address & 0x70 ? NULL : d->endpoints[uw_endpoint_slot(address)];
+}
+
 void
 uw_device_now_configured_locked(struct uw_device *d, int value)
 {
@@ -128,24 +134,24 @@ choose(const struct uw_device *d)
 }
 
 void
-uw_device_configure(struct uw_device *d)
+uw_device_configure(struct uw_device *d, struct uw_usec until)
 {
     const struct uw_config *c = choose(d);
     const struct uw_profile *profile;
     uint8_t value = 0;
     size_t actual = 0;
-    int r = uw_import_control(d->import, 0x80, 0x08, 0, 0, &value, 1, uw_msec(CONFIGURE_TIMEOUT_MS),
-                              &actual, NULL);
+    int r = uw_import_control(d->import, 0x80, UW_GET_CONFIGURATION, 0, 0, &value, 1,
+                              uw_device_time_left(until, CONFIGURE_TIMEOUT_MS), &actual, NULL);
 
     uw_loop_lock(d->loop);
     profile = uw_import_profile_locked(d->import);
     uw_loop_unlock(d->loop);
-    if (r < 0 || actual != 1)
+    if ((r < 0 && r != UW_ERROR_OVERFLOW) || actual != 1)
         value = 0;
     if (c && (value == 0 || (profile->flags & UW_PROF_SET_CONFIG))) {
         value = value ? value : c->bConfigurationValue;
-        r = uw_import_control(d->import, 0x00, 0x09, value, 0, NULL, 0,
-                              uw_msec(CONFIGURE_TIMEOUT_MS), NULL, NULL);
+        r = uw_import_control(d->import, 0x00, UW_SET_CONFIGURATION, value, 0, NULL, 0,
+                              uw_device_time_left(until, CONFIGURE_TIMEOUT_MS), NULL, NULL);
         if (r < 0)
             uw_log(&d->loop->log, UW_LOG_WARNING, "%s: SET_CONFIGURATION %u: %s; going on", d->name,
                    value, uw_error_text(r));
@@ -153,6 +159,39 @@ uw_device_configure(struct uw_device *d)
     uw_loop_lock(d->loop);
     uw_device_now_configured_locked(d, value);
     uw_loop_unlock(d->loop);
+}
+
+/* ---- after the connection was replaced, the device is as freshly imported ---- */
+
+static void
+send_detached(struct uw_device *d, uint8_t type, uint8_t request, uint16_t value, uint16_t index)
+{
+    struct uw_urb *urb;
+    int r = uw_urb_new(0, &urb);
+
+    if (r == 0) {
+        uw_urb_set_control(urb, d, type, request, value, index, NULL, 0);
+        uw_urb_set_timeout(urb, uw_msec(CONFIGURE_TIMEOUT_MS));
+        urb->detached = 1;
+        r = uw_import_submit_locked(d->import, urb, NULL);
+        if (r < 0)
+            uw_urb_free(urb);
+    }
+    if (r < 0)
+        uw_log(&d->loop->log, UW_LOG_WARNING, "%s: after the new connection: request %u: %s",
+               d->name, request, uw_error_text(r));
+}
+
+void
+uw_device_reapply_locked(void *arg)
+{
+    struct uw_device *d = (struct uw_device *)arg;
+
+    if (d->value)
+        send_detached(d, 0x00, UW_SET_CONFIGURATION, (uint16_t)d->value, 0);
+    for (unsigned i = 0; i < UW_INTERFACES_MAX; i++)
+        if (d->altsettings[i])
+            send_detached(d, 0x01, UW_SET_INTERFACE, d->altsettings[i], (uint16_t)i);
 }
 
 /* ---- the public face ---- */
@@ -198,7 +237,7 @@ uw_device_endpoint(const struct uw_device *d, uint8_t address)
     const struct uw_endpoint *e;
 
     uw_loop_lock(d->loop);
-    e = d->endpoints[uw_endpoint_slot(address)];
+    e = uw_device_endpoint_locked(d, address);
     uw_loop_unlock(d->loop);
     return e;
 }
@@ -241,7 +280,21 @@ uw_device_set_configuration(struct uw_device *d, int value, struct uw_usec timeo
     if (busy)
         return refuse(d, UW_ERROR_BUSY, "an interface is claimed",
                       "release it first: a new configuration ends everything", fault);
-    return uw_control(d, 0x00, 0x09, (uint16_t)value, 0, NULL, 0, timeout, NULL, fault);
+    return uw_control(d, 0x00, UW_SET_CONFIGURATION, (uint16_t)value, 0, NULL, 0, timeout, NULL,
+                      fault);
+}
+
+/* USB 2.0 9.4.10: an interface with one setting only may refuse SET_INTERFACE. What the request is
+ * mostly sent for - endpoints that start afresh - can be had another way. */
+static int
+restart_endpoints(struct uw_device *d, const struct uw_altsetting *a, struct uw_usec timeout,
+                  struct uw_fault *fault)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < a->bNumEndpoints; i++)
+        r = uw_device_clear_halt(d, a->endpoints[i].bEndpointAddress, timeout, fault);
+    return r;
 }
 
 int
@@ -249,9 +302,13 @@ uw_device_set_altsetting(struct uw_device *d, unsigned interface_number, unsigne
                          struct uw_usec timeout, struct uw_fault *fault)
 {
     const struct uw_altsetting *a;
+    const struct uw_interface *f;
+    struct uw_fault stalled;
+    int r;
 
     uw_loop_lock(d->loop);
     a = uw_device_find_altsetting_locked(d, interface_number, altsetting);
+    f = find_interface(d->active, interface_number);
     uw_loop_unlock(d->loop);
     if (!a) {
         uw_fault_set(fault, UW_ERROR_NOT_FOUND, "set alternate setting %u of interface %u",
@@ -259,8 +316,13 @@ uw_device_set_altsetting(struct uw_device *d, unsigned interface_number, unsigne
         return refuse(d, UW_ERROR_NOT_FOUND, "the active configuration has no such setting",
                       "'usbwire probe' shows its alternate settings", fault);
     }
-    return uw_control(d, 0x01, 0x0b, (uint16_t)altsetting, (uint16_t)interface_number, NULL, 0,
-                      timeout, NULL, fault);
+    r = uw_control(d, 0x01, UW_SET_INTERFACE, (uint16_t)altsetting, (uint16_t)interface_number,
+                   NULL, 0, timeout, NULL, &stalled);
+    if (r == UW_ERROR_STALL && f->num_altsettings == 1)
+        return restart_endpoints(d, a, timeout, fault);
+    if (r < 0 && fault)
+        *fault = stalled;
+    return r;
 }
 
 int
@@ -304,10 +366,10 @@ int
 uw_device_clear_halt(struct uw_device *d, uint8_t endpoint, struct uw_usec timeout,
                      struct uw_fault *fault)
 {
-    if ((endpoint & 0x0f) && !uw_device_endpoint(d, endpoint)) {
+    if ((endpoint & 0x7f) && !uw_device_endpoint(d, endpoint)) {
         uw_fault_set(fault, UW_ERROR_NOT_FOUND, "clear the halt of endpoint 0x%02x", endpoint);
         return refuse(d, UW_ERROR_NOT_FOUND, "the active alternate settings have no such endpoint",
                       "'usbwire probe' shows the endpoints", fault);
     }
-    return uw_control(d, 0x02, 0x01, 0, endpoint, NULL, 0, timeout, NULL, fault);
+    return uw_control(d, 0x02, UW_CLEAR_FEATURE, 0, endpoint, NULL, 0, timeout, NULL, fault);
 }

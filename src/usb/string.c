@@ -7,9 +7,8 @@
 #include "base/fault.h"
 #include "usb/device.h"
 
-#define STRING_TIMEOUT_MS 2000u
-#define STRING_MAX        255u
-#define LANGUAGES_READ    4u /* the length that every device can answer */
+#define STRING_MAX     255u
+#define LANGUAGES_READ 4u /* the length that every device can answer */
 
 static size_t
 put_utf8(char *dst, size_t room, uint32_t c)
@@ -85,12 +84,13 @@ read_string(struct uw_device *d, uint8_t index, uint16_t language, uint8_t *byte
             struct uw_usec timeout, size_t *ret_size, struct uw_fault *fault)
 {
     size_t actual = 0;
-    int r = uw_import_control(d->import, 0x80, 0x06, (uint16_t)(UW_DT_STRING << 8 | index),
-                              language, bytes, size, timeout, &actual, fault);
+    int r = uw_import_descriptor(d->import, UW_DT_STRING, index, language, bytes, size, timeout,
+                                 &actual, fault);
 
     if (r < 0)
         return r;
-    if (actual < 2 || bytes[1] != UW_DT_STRING || bytes[0] < 2) {
+    /* Only the list of languages is asked for in part. */
+    if (actual < 2 || bytes[1] != UW_DT_STRING || bytes[0] < 2 || (index && bytes[0] > actual)) {
         uw_fault_set(fault, UW_ERROR_PROTOCOL, "read string %u", index);
         uw_fault_on(fault, "%s", d->name);
         uw_fault_came(fault, 0, "%zu bytes that are no string descriptor", actual);
@@ -109,9 +109,11 @@ uw_device_string(struct uw_device *d, uint8_t index, uint16_t language, char *bu
     int r;
 
     if (index == 0 || size == 0) {
-        uw_fault_set(fault, UW_ERROR_INVALID, "read string 0");
+        uw_fault_set(fault, UW_ERROR_INVALID, "read string %u", index);
         uw_fault_on(fault, "%s", d->name);
-        uw_fault_advice(fault, "strings are numbered from 1; 0 means that there is none");
+        uw_fault_advice(fault, "%s",
+                        index ? "there has to be room for the text"
+                              : "strings are numbered from 1; 0 means that there is none");
         return UW_ERROR_INVALID;
     }
     if (language == 0) {
@@ -126,8 +128,9 @@ uw_device_string(struct uw_device *d, uint8_t index, uint16_t language, char *bu
 }
 
 void
-uw_device_try_string(struct uw_device *d, uint8_t index, char *buf, size_t size)
+uw_device_try_string(struct uw_device *d, uint8_t index, char *buf, size_t size,
+                     struct uw_usec timeout)
 {
-    if (!index || uw_device_string(d, index, 0, buf, size, uw_msec(STRING_TIMEOUT_MS), NULL) < 0)
+    if (!index || uw_device_string(d, index, 0, buf, size, timeout, NULL) < 0)
         buf[0] = '\0';
 }

@@ -10,10 +10,6 @@
 #include "client/loop.h"
 #include "usb/device.h"
 
-#define REQUEST_CLEAR_FEATURE     0x01
-#define REQUEST_SET_CONFIGURATION 0x09
-#define REQUEST_SET_INTERFACE     0x0b
-
 struct request {
     uint8_t type, request;
     uint16_t value, index;
@@ -78,9 +74,9 @@ static const struct effect {
     void (*before)(struct uw_device *d, const struct request *q); /* as it is submitted */
     void (*after)(struct uw_device *d, const struct request *q);  /* once it succeeded */
 } effects[] = {
-    {0x00, REQUEST_SET_CONFIGURATION, flush_configuration, configured},
-    {0x01, REQUEST_SET_INTERFACE, flush_interface, interface_set},
-    {0x02, REQUEST_CLEAR_FEATURE, flush_endpoint, nothing},
+    {0x00, UW_SET_CONFIGURATION, flush_configuration, configured},
+    {0x01, UW_SET_INTERFACE, flush_interface, interface_set},
+    {0x02, UW_CLEAR_FEATURE, flush_endpoint, nothing},
 };
 
 static const struct effect *
@@ -110,8 +106,8 @@ prepare_control(struct uw_device *d, struct uw_urb *urb)
     struct request q = read_setup(urb);
     const struct effect *effect = find_effect(&q);
 
-    if (urb->x.length && !urb->x.buffer)
-        return UW_ERROR_INVALID;
+    if (urb->x.type != UW_CONTROL)
+        return UW_ERROR_NOT_FOUND; /* set up for another endpoint, and this is endpoint 0 */
     urb->x.interval = 0;
     urb->x.max_packet = d->descriptor.bMaxPacketSize0;
     if (effect) {
@@ -121,68 +117,48 @@ prepare_control(struct uw_device *d, struct uw_urb *urb)
     return 0;
 }
 
+/* Packets have to fit the endpoint and the buffer. What is sent is what they hold: servers compare
+ * the two (usbipd-win closes the connection where they differ). */
 static int
-check_iso(const struct uw_urb *urb, unsigned max_packet)
+prepare_iso(struct uw_urb *urb, unsigned max_packet)
 {
     const struct uw_iso_packet *p = urb->x.iso;
+    size_t sum = 0;
 
     if (!urb->x.iso_count)
         return UW_ERROR_INVALID;
-    for (uint32_t i = 0; i < urb->x.iso_count; i++)
-        if (p[i].length > max_packet || (size_t)p[i].offset + p[i].length > urb->x.length)
+    for (uint32_t i = 0; i < urb->x.iso_count; i++) {
+        if (p[i].length > max_packet)
             return UW_ERROR_INVALID;
+        sum += p[i].length;
+    }
+    if (sum > urb->room)
+        return UW_ERROR_INVALID;
+    urb->x.length = sum;
     return 0;
 }
 
 static int
 prepare_transfer(struct uw_device *d, struct uw_urb *urb)
 {
-    const struct uw_endpoint *e = d->endpoints[uw_endpoint_slot(urb->x.endpoint)];
+    const struct uw_endpoint *e = uw_device_endpoint_locked(d, urb->x.endpoint);
     unsigned max_packet;
 
     if (!e)
         return UW_ERROR_NOT_FOUND;
-    max_packet = uw_endpoint_max_packet(e);
     urb->x.type = e->bmAttributes & 3;
     urb->x.interval = uw_endpoint_interval(e, d->info.speed);
+    /* What counts for short packets is one transaction; an isochronous packet may be several. */
+    max_packet =
+        urb->x.type == UW_ISOCHRONOUS ? uw_endpoint_max_packet(e) : e->wMaxPacketSize & 0x7ffu;
     urb->x.max_packet = (uint16_t)(max_packet < UINT16_MAX ? max_packet : UINT16_MAX);
     if (urb->x.type == UW_CONTROL || max_packet == 0)
         return UW_ERROR_NOT_SUPPORTED;
     if (urb->x.type == UW_ISOCHRONOUS)
-        return check_iso(urb, max_packet);
+        return prepare_iso(urb, max_packet);
+    urb->x.length = urb->room;
     urb->x.iso_count = 0;
     return 0;
-}
-
-/* ---- after the connection was replaced, the device is as freshly imported ---- */
-
-static void
-send_detached(struct uw_device *d, uint8_t type, uint8_t request, uint16_t value, uint16_t index)
-{
-    struct uw_urb *urb;
-
-    if (uw_urb_new(0, &urb) < 0)
-        return;
-    uw_urb_set_control(urb, d, type, request, value, index, NULL, 0);
-    uw_urb_set_timeout(urb, uw_msec(5000));
-    urb->detached = 1;
-    if (uw_import_submit_locked(d->import, urb, NULL) < 0)
-        uw_urb_free(urb);
-}
-
-static void
-restore_if_replaced(struct uw_device *d)
-{
-    unsigned generation = uw_import_generation_locked(d->import);
-
-    if (generation == d->generation)
-        return;
-    d->generation = generation;
-    if (d->value)
-        send_detached(d, 0x00, REQUEST_SET_CONFIGURATION, (uint16_t)d->value, 0);
-    for (unsigned i = 0; i < UW_INTERFACES_MAX; i++)
-        if (d->altsettings[i])
-            send_detached(d, 0x01, REQUEST_SET_INTERFACE, d->altsettings[i], (uint16_t)i);
 }
 
 /* ---- the public face ---- */
@@ -191,16 +167,16 @@ static int
 submit_locked(struct uw_urb *urb, struct uw_queue *queue)
 {
     struct uw_device *d = urb->device;
-    int r = uw_import_status_locked(d->import);
+    int r;
 
-    urb->import = d->import;
-    if (r < 0)
-        return r;
     if (urb->in_flight)
         return UW_ERROR_BUSY;
+    urb->import = d->import;
     urb->completed_locked = NULL;
-    restore_if_replaced(d);
-    if ((urb->x.endpoint & 0x0f) == 0)
+    r = uw_import_status_locked(d->import);
+    if (r < 0)
+        return r;
+    if ((urb->x.endpoint & 0x7f) == 0)
         r = prepare_control(d, urb);
     else
         r = prepare_transfer(d, urb);

@@ -72,3 +72,19 @@ uw_import_control(struct uw_import *import, uint8_t request_type, uint8_t reques
         uw_urb_fault(&urb, fault);
     return r;
 }
+
+int
+uw_import_descriptor(struct uw_import *import, uint8_t type, uint8_t index, uint16_t language,
+                     void *buf, uint16_t size, struct uw_usec timeout, size_t *ret_actual,
+                     struct uw_fault *fault)
+{
+    struct uw_fault f;
+    int r = uw_import_control(import, 0x80, 0x06, (uint16_t)(type << 8 | index), language, buf,
+                              size, timeout, ret_actual, fault ? &f : NULL);
+
+    if (r == UW_ERROR_OVERFLOW)
+        return 0;
+    if (r < 0 && fault)
+        *fault = f;
+    return r;
+}

@@ -35,8 +35,38 @@ struct uw_request {
     struct uw_iso_packet *iso;
 };
 
+/* How servers differ in speaking the protocol; none of these is how it should be. */
+enum uw_habit {
+    UW_HABIT_MANY_OPS = 1 << 0,        /* the connection stays open for another request */
+    UW_HABIT_ANY_VERSION = 1 << 1,     /* the version of a request is not looked at */
+    UW_HABIT_ECHO = 1 << 2,            /* devid, direction, ep and number_of_packets come back */
+    UW_HABIT_INVERTED = 1 << 3,        /* with the direction inverted */
+    UW_HABIT_OUT_LENGTH_0 = 1 << 4,    /* actual_length of OUT is 0 */
+    UW_HABIT_ONE_INTERFACE = 1 << 5,   /* one interface record each, whatever the number says */
+    UW_HABIT_DIRTY_STRINGS = 1 << 6,   /* rubbish behind the NUL of path and busid */
+    UW_HABIT_NO_RECORD = 1 << 7,       /* VID and PID of an import reply are 0 */
+    UW_HABIT_PACKETS_0 = 1 << 8,       /* closes when number_of_packets is not 0 */
+    UW_HABIT_STRICT_SEQNUM = 1 << 9,   /* closes on a seqnum that is pending already */
+    UW_HABIT_UNLINK_SILENT = 1 << 10,  /* takes back, answers with RET_SUBMIT instead */
+    UW_HABIT_UNLINK_USELESS = 1 << 11, /* answers 0 and takes nothing back */
+    UW_HABIT_UNLINK_LOSES = 1 << 12,   /* answers 0, and the target is never answered */
+    UW_HABIT_UNLINK_EARLY = 1 << 13,   /* answers 0, and the target is answered after that */
+    UW_HABIT_UNLINK_EPERM = 1 << 14,   /* answers -1 */
+    UW_HABIT_EXTRA_IMPORT = 1 << 15,   /* a second, failed import reply behind the first */
+    UW_HABIT_NOT_COMPACT = 1 << 16,    /* isochronous IN payload keeps its gaps */
+    UW_HABIT_ONE_AT_A_TIME = 1 << 17   /* the next request is read when the last was answered */
+};
+
+struct uw_habits {
+    unsigned flags;        /* enum uw_habit */
+    uint32_t max_transfer; /* 0: no limit of its own */
+    int32_t too_large;     /* status above that; 0: the surplus is read as the next header */
+    int32_t unlinked;      /* RET_SUBMIT status with UW_HABIT_UNLINK_SILENT and _EARLY */
+};
+
 /* What the session asks of whoever offers devices. */
 struct uw_export {
+    const struct uw_habits *habits; /* NULL: as it should be */
     /* The list to answer OP_REQ_DEVLIST with; freed by the session. NULL: close the connection. */
     struct uw_device_list *(*list)(void *data);
     /* OP_REQ_IMPORT: a status of enum uw_op_status; on success *ret_info is filled in. */
@@ -52,8 +82,12 @@ struct uw_export {
 int uw_session_new(const struct uw_export *callbacks, struct uw_session **ret_session);
 void uw_session_free(struct uw_session *session);
 
-/* Bytes from the peer. 0, or PROTOCOL/LIMIT: close the connection. */
+/* Bytes from the peer, all of them taken. 0, or PROTOCOL, LIMIT, NO_MEMORY: close the connection.
+ */
 int uw_session_feed(struct uw_session *session, const uint8_t *bytes, size_t size);
+
+/* After replies: goes on with what had to wait for them. As uw_session_feed. */
+int uw_session_resume(struct uw_session *session);
 
 /* Answers and frees a request: status as on the wire; actual bytes moved; IN payload is taken from
  * request->buffer, isochronous results from request->iso (offset, actual, status). */
@@ -63,6 +97,12 @@ void uw_session_reply(struct uw_session *session, struct uw_request *request, in
 /* Bytes to send; uw_session_tx_done says how many were. 0 when there are none. */
 int uw_session_tx(struct uw_session *session, struct iovec *iov, int max);
 void uw_session_tx_done(struct uw_session *session, size_t n);
+
+/* 0 while the peer has to be kept waiting: too much is unanswered or unsent. */
+int uw_session_wants_read(const struct uw_session *session);
+
+/* 1 from an accepted import on: the bytes are URBs. */
+int uw_session_is_imported(const struct uw_session *session);
 
 /* 1 when the connection should be closed once everything was sent. */
 int uw_session_wants_close(const struct uw_session *session);

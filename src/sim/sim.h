@@ -1,0 +1,155 @@
+/*
+ * sim.h - the simulated bench from inside: server, connections, personality, faults
+ *
+ * One thread, no locks: everything here runs inside uw_sim_run.
+ */
+#ifndef UW_SIM_SIM_H
+#define UW_SIM_SIM_H
+
+#include <stdatomic.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "sim/device.h"
+
+enum sim_trait {
+    SIM_SERIAL_SERVER = 1 << 0,      /* one URB at a time for all devices and connections */
+    SIM_SERIAL_CONNECTION = 1 << 1,  /* one URB at a time for each connection */
+    SIM_HIDES_USED = 1 << 2,         /* a device in use is not in the list */
+    SIM_NO_EXCLUSION = 1 << 3,       /* lets a second client in */
+    SIM_READ_SURVIVES = 1 << 4,      /* a waiting read holds the server after its client left */
+    SIM_DEAD_AFTER_STALL = 1 << 5,   /* -19 for ever after a stall */
+    SIM_NO_ISO = 1 << 6,             /* -95 for isochronous URBs */
+    SIM_RELEASES_BY_HOST = 1 << 7,   /* any closing connection of a host releases its device */
+    SIM_EMPTY_READS = 1 << 8,        /* a read that waits too long succeeds with no bytes */
+    SIM_STALLS_SWALLOWED = 1 << 9,   /* status 0 and no bytes where a stall should be */
+    SIM_NO_ALTSETTINGS = 1 << 10,    /* endpoints of an alternate setting do not work */
+    SIM_OVERLONG = 1 << 11,          /* ignores wLength of GET_DESCRIPTOR */
+    SIM_ANY_BUSID = 1 << 12,         /* the busid of an import is not looked at */
+    SIM_REMEMBERS_SEQNUMS = 1 << 13, /* drops a seqnum it has seen, across connections */
+    SIM_GARBAGE = 1 << 14,           /* rubbish in place of the first RET_SUBMIT */
+    SIM_SLOW = 1 << 15,              /* a byte at a time */
+    SIM_HALF_PDU = 1 << 16,          /* closes in the middle of an answer */
+    SIM_VANISHES = 1 << 17           /* stops answering, connection open */
+};
+
+struct sim_personality {
+    const char *name, *text;
+    const char *path;  /* with {busid}, {bus}, {dev} in it; NULL: as Linux */
+    const char *busid; /* with {bus}, {dev}; NULL: as Linux */
+    struct uw_habits habits;
+    unsigned traits;
+    uint32_t urb_us;   /* the time that every URB takes */
+    uint32_t empty_ms; /* SIM_EMPTY_READS: how long a read waits */
+    int32_t (*status)(int32_t status, uint8_t endpoint); /* its dialect; NULL: Linux */
+    uint32_t import_refused; /* import status for "in use"; 0: as Linux */
+};
+
+const struct sim_personality *sim_personality_find(const char *name);
+
+enum sim_fail_kind {
+    FAIL_STALL,
+    FAIL_DROP,
+    FAIL_DELAY,
+    FAIL_SHORT,
+    FAIL_OVERLONG,
+    FAIL_GONE,
+    FAIL_CLOSE
+};
+
+struct sim_fail {
+    struct uw_list link;
+    enum sim_fail_kind kind;
+    int endpoint;     /* address; -1: any */
+    uint32_t after;   /* URBs that pass first */
+    uint32_t every;   /* then every so many; 0: each */
+    uint32_t count;   /* at most so often; 0: no end */
+    uint32_t percent; /* with this probability */
+    uint32_t ms;      /* FAIL_DELAY */
+    uint32_t at;      /* FAIL_CLOSE: bytes of the answer that are sent before */
+    uint32_t seen, done;
+};
+
+int sim_fail_parse(const char *spec, struct sim_fail **ret_fail, struct uw_fault *fault);
+/* The fault that strikes a URB on an endpoint, or NULL. Counts. */
+struct sim_fail *sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint);
+
+/* A row of URBs that are done one after the other. */
+struct sim_lane {
+    struct uw_list queue; /* of struct uw_request */
+    struct uw_request *current;
+    struct sim_device *stuck; /* a read survives its client */
+    uint8_t stuck_endpoint;
+    struct sim_timer timer; /* until the present one may begin */
+    int resting;
+};
+
+/* Bytes under way to us: the network's latency. */
+struct sim_flight {
+    struct uw_list link;
+    struct uw_usec at;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct sim_conn {
+    struct uw_list link;
+    struct uw_sim *sim;
+    int fd;
+    uint32_t peer; /* IPv4 address of the other end, 0 for others */
+    struct uw_session *session;
+    struct sim_device *device;
+    struct sim_lane lane;
+    struct uw_list flights;
+    struct sim_timer flight_timer;
+    unsigned events;
+    uint64_t urbs;
+    size_t cut_after; /* FAIL_CLOSE: bytes still to be sent; SIZE_MAX: no end */
+    int mute;         /* answers nothing any more */
+    int dead;
+};
+
+struct sim_timeout {
+    struct sim_timer timer;
+    struct uw_list link;
+    struct sim_device *device;
+    struct uw_request *request;
+    int32_t status;
+    uint32_t actual;
+    int begin; /* it has not been begun yet */
+};
+
+struct uw_sim {
+    struct uw_list devices, conns, fails, timeouts;
+    const struct sim_personality *personality;
+    struct uw_usec latency, jitter;
+    struct uw_log log;
+    struct uw_heap timers;
+    int epoll_fd, listen_fd, wake_fd;
+    atomic_int stop;
+    struct sim_lane lane;
+    uint32_t random;
+    unsigned next_devnum[3]; /* by bus number */
+    uint32_t seen[1000];     /* SIM_REMEMBERS_SEQNUMS */
+    unsigned seen_next;
+    struct uw_usec now;
+};
+
+uint32_t sim_random(struct uw_sim *sim);
+void sim_set_timer(struct uw_sim *sim, struct sim_timer *timer, struct uw_usec at);
+
+/* server.c */
+void sim_server_init(struct uw_sim *sim);
+void sim_server_close(struct uw_sim *sim);
+
+/* urbs.c: between session and device */
+void sim_lane_init(struct sim_lane *lane);
+void sim_urb_submit(struct sim_conn *conn, struct uw_request *request);
+int sim_urb_unlink(struct sim_conn *conn, struct uw_request *request);
+/* The connection is going: forgets its requests. */
+void sim_urbs_forget(struct sim_conn *conn);
+void sim_lane_advance(struct uw_sim *sim, struct sim_lane *lane);
+/* A lane held by a read whose client left, which the device now answers. 1: that took the data. */
+int sim_lane_unstick(struct sim_device *device, uint8_t endpoint);
+
+#endif

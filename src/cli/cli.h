@@ -109,7 +109,10 @@ void cli_close(struct cli *cli);
 void cli_catch_interrupts(void (*wake)(void *data), void *data);
 int cli_interrupted(void);
 
-/* ---- output (output.c) ---- */
+/* ---- output (report.c) ---- */
+
+/* Refuses --raw where standard output is a terminal, unless --force. 0, or CLI_USAGE. */
+int cli_check_raw(const struct cli *cli);
 
 /* Flushes standard output. 0, or CLI_FAILED after a message when it could not be written. */
 int cli_flush(void);

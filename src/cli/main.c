@@ -33,7 +33,7 @@ main(int argc, char **argv)
     int code = cli_options_parse(&cli, argc, argv);
 
     /* Writing to a reader that went away is an error to report like any other. */
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     if (!code)
         code = run(&cli);
     cli_options_free(&cli);

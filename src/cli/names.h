@@ -22,6 +22,12 @@ char *names_class(uint8_t class, char *buf, size_t size);
 char *names_subclass(uint8_t class, uint8_t subclass, char *buf, size_t size);
 char *names_protocol(uint8_t class, uint8_t subclass, uint8_t protocol, char *buf, size_t size);
 
+/* Audio terminal types, HID country codes, HID usage pages and usages. */
+char *names_terminal(uint16_t type, char *buf, size_t size);
+char *names_country(uint8_t code, char *buf, size_t size);
+char *names_usage_page(uint16_t page, char *buf, size_t size);
+char *names_usage(uint16_t page, uint16_t usage, char *buf, size_t size);
+
 /* Reads this file instead of those of the system; NULL: none. For tests. */
 void names_use(const char *path);
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -86,4 +87,13 @@ cli_flush(void)
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
     return cli_error("standard output could not be written: %s", strerror(errno));
+}
+
+int
+cli_check_raw(const struct cli *cli)
+{
+    if (!cli_has(cli, OPT_RAW) || cli_has(cli, OPT_FORCE) || !isatty(STDOUT_FILENO))
+        return 0;
+    return cli_usage("--raw would write bytes as they are to the terminal; send them to a file or "
+                     "pipe, or add --force");
 }

@@ -1,0 +1,185 @@
+#include "stream.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "move.h"
+#include "progress.h"
+
+static uint8_t *
+buffer_of(const struct stream *s, unsigned i)
+{
+    return s->buffer + (size_t)i * s->size;
+}
+
+static void
+fail(struct stream *s, const struct uw_urb *urb)
+{
+    s->ending = 1;
+    if (s->failed)
+        return;
+    s->failed = 1;
+    uw_urb_fault(urb, &s->fault);
+}
+
+/* Submits URB number i with the next data, if there is any. */
+static void
+submit(struct stream *s, unsigned i)
+{
+    struct uw_urb *urb = s->urbs[i];
+    int last = 0;
+    long size = s->ending ? -1 : s->next(s, buffer_of(s, i), &last);
+
+    if (size < 0) {
+        s->ending = 1;
+        return;
+    }
+    move_fill(s->cli, urb, s->endpoint, buffer_of(s, i), (size_t)size);
+    if (uw_endpoint_type(s->endpoint) != UW_ISOCHRONOUS)
+        uw_urb_set_flags(urb, last ? s->flags : 0);
+    /* With several in flight only the first waits for the device, so their time is counted from
+     * the last completion: in collect. */
+    uw_urb_set_timeout(urb, s->depth == 1 ? cli_timeout(s->cli) : uw_never());
+    if (uw_urb_submit(urb, s->queue) < 0)
+        fail(s, urb);
+    else
+        s->in_flight++;
+}
+
+static unsigned
+number_of(const struct stream *s, const struct uw_urb *urb)
+{
+    unsigned i = 0;
+
+    while (s->urbs[i] != urb)
+        i++;
+    return i;
+}
+
+static void
+complete(struct stream *s, const struct uw_urb *urb)
+{
+    int status = uw_urb_status(urb);
+    size_t actual = uw_urb_actual_length(urb);
+
+    s->in_flight--;
+    if (!s->failed && (status >= 0 || actual)) {
+        s->count++;
+        s->bytes += actual;
+        s->packets_failed += (uint64_t)uw_urb_error_count(urb);
+        if (s->done(s, urb, buffer_of(s, number_of(s, urb))) < 0)
+            s->ending = 1;
+    }
+    if (status < 0)
+        fail(s, urb);
+}
+
+static void
+cancel_all(struct stream *s)
+{
+    s->ending = 1;
+    for (unsigned i = 0; i < s->depth; i++)
+        uw_urb_cancel(s->urbs[i]); /* NOT_FOUND from those that are not in flight */
+}
+
+/* Nothing moved in time: the first cancelled URB tells what was tried. */
+static void
+give_up(struct stream *s)
+{
+    struct uw_urb *urb;
+
+    cancel_all(s);
+    while (s->in_flight) {
+        uw_queue_wait(s->queue, uw_never());
+        while ((urb = uw_queue_pop(s->queue)))
+            complete(s, urb);
+    }
+    if (s->failed && s->fault.code == UW_ERROR_CANCELLED)
+        s->fault.code = UW_ERROR_TIMEOUT;
+}
+
+static void
+drive(struct stream *s, struct progress *progress)
+{
+    struct uw_usec timeout = s->depth == 1 ? uw_never() : cli_timeout(s->cli);
+    struct uw_usec deadline = uw_usec_add(uw_now(), timeout);
+    struct uw_urb *urb;
+    int cancelled = 0;
+
+    for (unsigned i = 0; i < s->depth; i++)
+        submit(s, i);
+    while (s->in_flight) {
+        if ((cli_interrupted() || s->failed) && !cancelled) {
+            cancel_all(s);
+            cancelled = 1;
+        }
+        if (uw_queue_wait(s->queue, uw_msec(200)) == 0 && uw_now().us >= deadline.us) {
+            give_up(s);
+            return;
+        }
+        while ((urb = uw_queue_pop(s->queue))) {
+            complete(s, urb);
+            submit(s, number_of(s, urb));
+            deadline = uw_usec_add(uw_now(), timeout);
+        }
+        fflush(stdout);
+        progress_update(progress, s->bytes);
+    }
+}
+
+static int
+prepare(struct stream *s)
+{
+    size_t room = s->size * s->depth;
+    int r = uw_queue_new(s->cli->loop, &s->queue);
+
+    s->buffer = malloc(room ? room : 1);
+    for (unsigned i = 0; i < s->depth && r >= 0; i++)
+        r = uw_urb_new(move_packets(s->endpoint, s->size), &s->urbs[i]);
+    if (r == UW_ERROR_LIMIT)
+        return cli_usage("%zu bytes are too many for one isochronous transfer of packets of %u "
+                         "bytes; give a smaller --length",
+                         s->size, uw_endpoint_max_packet(s->endpoint));
+    return r < 0 || !s->buffer ? cli_error("out of memory") : 0;
+}
+
+int
+stream_run(struct stream *s)
+{
+    struct progress progress;
+    int code = prepare(s);
+
+    if (!code) {
+        progress_start(&progress, s->cli, s->verb, s->total);
+        drive(s, &progress);
+        progress_end(&progress);
+    }
+    for (unsigned i = 0; i < s->depth; i++)
+        uw_urb_free(s->urbs[i]);
+    uw_queue_free(s->queue);
+    free(s->buffer);
+    return code;
+}
+
+int
+stream_report(const struct stream *s)
+{
+    char bytes[32];
+
+    progress_bytes(s->bytes, bytes, sizeof(bytes));
+    if (cli_interrupted()) {
+        cli_remark(s->cli, "%s: %s interrupted after %" PRIu64 " transfers, %s",
+                   uw_device_name(s->cli->device), s->verb, s->count, bytes);
+        return CLI_INTERRUPTED;
+    }
+    if (s->packets_failed)
+        cli_remark(s->cli, "%s: %" PRIu64 " isochronous packets failed",
+                   uw_device_name(s->cli->device), s->packets_failed);
+    if (!s->failed)
+        return s->packets_failed && !s->bytes ? CLI_FAILED : 0;
+    if (s->count)
+        cli_remark(s->cli, "%s: %s failed after %" PRIu64 " transfers, %s",
+                   uw_device_name(s->cli->device), s->verb, s->count, bytes);
+    return cli_fault(&s->fault, CLI_USING);
+}

@@ -9,7 +9,7 @@
 
 #define ON(command) (1u << CMD_##command)
 #define EVERY       (~0u)
-#define CLIENTS     (EVERY & ~ON(SERVE))
+#define CLIENTS     (EVERY & ~ON(SERVE) & ~ON(COMPLETION))
 #define CHOOSERS    (CLIENTS & ~ON(LIST))
 #define MOVERS      (ON(READ) | ON(WRITE))
 
@@ -30,7 +30,7 @@ int
 cli_takes(enum cli_command_id command, enum cli_option_id option)
 {
     if (command == NUM_COMMANDS)
-        return cli_options[option].takers == EVERY;
+        return (cli_options[option].takers & CLIENTS) == CLIENTS;
     return (cli_options[option].takers >> command & 1u) != 0;
 }
 

@@ -29,7 +29,8 @@ struct cli_command {
 extern const struct cli_option cli_options[NUM_OPTIONS];
 extern const struct cli_command cli_commands[NUM_COMMANDS];
 
-/* 1 when `command` accepts `option`; NUM_COMMANDS (no command) accepts what every command does. */
+/* 1 when `command` accepts `option`; NUM_COMMANDS (no command yet) accepts what all commands do
+ * that use a server. */
 int cli_takes(enum cli_command_id command, enum cli_option_id option);
 
 /* Fills in `cli`; its arrays point into argv or are freed by cli_options_free. 0, or an exit code

@@ -104,9 +104,11 @@ void cli_close(struct cli *cli);
 
 /* ---- Ctrl-C (interrupt.c) ---- */
 
-/* From now on SIGINT and SIGTERM set a flag and call `wake`, which must be async-signal-safe; a
- * second one ends the program. */
+/* SIGINT and SIGTERM end the program at once, or, from here on with a `wake`: set a flag and call
+ * `wake`, which must be async-signal-safe, and only a second one ends the program. */
 void cli_catch_interrupts(void (*wake)(void *data), void *data);
+/* The same, waking the loop: for commands that say how far they came. */
+void cli_end_cleanly(struct cli *cli);
 int cli_interrupted(void);
 
 /* ---- output (report.c) ---- */

@@ -110,8 +110,9 @@ prepare_lane(struct bench *b, struct lane *lane)
     int r = uw_urb_new(packets, &lane->urb);
 
     lane->buffer = calloc(1, b->size ? b->size : 1);
-    if (r == UW_ERROR_LIMIT)
-        return cli_usage("--size %zu is too much for one isochronous transfer", b->size);
+    if (packets > MOVE_PACKETS_MAX)
+        return cli_usage("--size %zu is %u isochronous packets; at most %u go into one transfer",
+                         b->size, packets, MOVE_PACKETS_MAX);
     if (r < 0 || !lane->buffer)
         return cli_error("out of memory");
     if (b->endpoint)
@@ -231,6 +232,7 @@ run(struct bench *b)
         code = prepare(b);
     if (code)
         return code;
+    cli_end_cleanly(b->cli);
     cpu_before = cpu_time();
     drive(b);
     evaluate(b, cpu_time() - cpu_before, &result);

@@ -126,6 +126,7 @@ transfer(struct cli *cli, struct request *r)
     if (!code && (uw_queue_new(cli->loop, &queue) < 0 || uw_urb_new(0, &urb) < 0))
         code = cli_error("out of memory");
     if (!code) {
+        cli_end_cleanly(cli);
         uw_urb_set_control(urb, cli->device, r->request_type, r->request, r->value, r->index,
                            r->data, r->length);
         uw_urb_set_timeout(urb, cli_timeout(cli));

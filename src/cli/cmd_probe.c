@@ -34,8 +34,8 @@ read_string(void *data, uint8_t index)
     char text[512];
 
     if (!probe->strings[index]) {
-        if (cli_interrupted() || uw_device_string(probe->cli->device, index, 0, text, sizeof(text),
-                                                  cli_timeout(probe->cli), NULL) < 0)
+        if (uw_device_string(probe->cli->device, index, 0, text, sizeof(text),
+                             cli_timeout(probe->cli), NULL) < 0)
             text[0] = '\0';
         probe->strings[index] = strdup(text);
     }
@@ -51,8 +51,6 @@ read_descriptor(void *data, uint8_t request_type, uint8_t type, uint16_t index, 
     size_t actual = 0;
     int r;
 
-    if (cli_interrupted())
-        return UW_ERROR_INTERRUPTED;
     r = uw_control(probe->cli->device, request_type, GET_DESCRIPTOR, (uint16_t)(type << 8), index,
                    buf, size, timeout, &actual, NULL);
     return r < 0 ? r : (int)actual;
@@ -178,6 +176,5 @@ cmd_probe(struct cli *cli)
         show_rest(&probe);
     for (size_t i = 0; i < 256; i++)
         free(probe.strings[i]);
-    code = finish(&probe);
-    return cli_interrupted() ? CLI_INTERRUPTED : code;
+    return finish(&probe);
 }

@@ -10,12 +10,6 @@
 #include "trace.h"
 
 static void
-wake_loop(void *data)
-{
-    uw_loop_interrupt((struct uw_loop *)data);
-}
-
-static void
 write_log(void *data, int level, const char *line)
 {
     static const char *const words[] = {"error", "warning", "note", "debug"};
@@ -39,7 +33,7 @@ open_loop(struct cli *cli)
 
     if (r < 0)
         return cli_error("the event loop could not be made: %s", uw_error_text(r));
-    cli_catch_interrupts(wake_loop, cli->loop);
+    cli_catch_interrupts(NULL, NULL);
     return trace_start(cli);
 }
 

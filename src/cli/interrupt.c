@@ -1,5 +1,6 @@
 /*
- * interrupt.c - Ctrl-C: the first one asks to end cleanly, the second one ends
+ * interrupt.c - Ctrl-C: where there is something to end cleanly the first one asks for it and the
+ * second one ends the program; elsewhere the first one does
  */
 #include <signal.h>
 #include <stddef.h>
@@ -8,14 +9,20 @@
 #include "cli.h"
 
 static volatile sig_atomic_t caught;
-static void (*wake_function)(void *data);
-static void *wake_data;
+static void (*volatile wake_function)(void *data);
+static void *volatile wake_data;
 
 static void catch (int signal_number)
 {
+    static const char text[] = "usbwire: interrupted\n";
+
     (void)signal_number;
-    if (caught)
+    if (caught || !wake_function) {
+        /* The kernel closes the connection, and with it the import ends. */
+        if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+            _exit(CLI_FAILED);
         _exit(CLI_INTERRUPTED);
+    }
     caught = 1;
     wake_function(wake_data);
 }
@@ -25,8 +32,8 @@ cli_catch_interrupts(void (*wake)(void *data), void *data)
 {
     struct sigaction action = {.sa_handler = catch};
 
-    wake_function = wake;
     wake_data = data;
+    wake_function = wake;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -36,4 +43,16 @@ int
 cli_interrupted(void)
 {
     return caught;
+}
+
+static void
+wake_loop(void *data)
+{
+    uw_loop_interrupt((struct uw_loop *)data);
+}
+
+void
+cli_end_cleanly(struct cli *cli)
+{
+    cli_catch_interrupts(wake_loop, cli->loop);
 }

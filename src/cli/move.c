@@ -28,6 +28,7 @@ move_failed(const struct uw_fault *fault)
 {
     if (!cli_interrupted())
         return cli_fault(fault, CLI_USING);
+    cli_error("%s: %s: interrupted before it was done", fault->on, fault->tried);
     return CLI_INTERRUPTED;
 }
 

@@ -32,6 +32,9 @@ const char *move_type_name(const struct uw_endpoint *endpoint);
 void move_fill(struct cli *cli, struct uw_urb *urb, const struct uw_endpoint *endpoint,
                uint8_t *data, size_t size);
 
+/* Packets of an isochronous transfer, at most: Linux's bound. */
+#define MOVE_PACKETS_MAX 1024u
+
 /* How many packets an isochronous transfer of `size` bytes needs; 0 for other endpoints. */
 unsigned move_packets(const struct uw_endpoint *endpoint, size_t size);
 

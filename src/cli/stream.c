@@ -132,15 +132,18 @@ static int
 prepare(struct stream *s)
 {
     size_t room = s->size * s->depth;
-    int r = uw_queue_new(s->cli->loop, &s->queue);
+    unsigned packets = move_packets(s->endpoint, s->size);
+    int r;
+
+    if (packets > MOVE_PACKETS_MAX)
+        return cli_usage("%zu bytes are %u isochronous packets of %u bytes; at most %u go into one "
+                         "transfer: give a smaller --length",
+                         s->size, packets, uw_endpoint_max_packet(s->endpoint), MOVE_PACKETS_MAX);
+    r = uw_queue_new(s->cli->loop, &s->queue);
 
     s->buffer = malloc(room ? room : 1);
     for (unsigned i = 0; i < s->depth && r >= 0; i++)
-        r = uw_urb_new(move_packets(s->endpoint, s->size), &s->urbs[i]);
-    if (r == UW_ERROR_LIMIT)
-        return cli_usage("%zu bytes are too many for one isochronous transfer of packets of %u "
-                         "bytes; give a smaller --length",
-                         s->size, uw_endpoint_max_packet(s->endpoint));
+        r = uw_urb_new(packets, &s->urbs[i]);
     return r < 0 || !s->buffer ? cli_error("out of memory") : 0;
 }
 
@@ -150,6 +153,7 @@ stream_run(struct stream *s)
     struct progress progress;
     int code = prepare(s);
 
+    cli_end_cleanly(s->cli);
     if (!code) {
         progress_start(&progress, s->cli, s->verb, s->total);
         drive(s, &progress);

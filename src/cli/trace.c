@@ -166,6 +166,7 @@ trace_start(struct cli *cli)
     if (!trace.out)
         return cli_error("the trace file %s (USBWIRE_TRACE) cannot be written: %s", wish,
                          strerror(errno));
+    setvbuf(trace.out, NULL, _IOLBF, 0);
     trace.tap = (struct uw_tap){.version = UW_TAP_VERSION, .event = print_event};
     trace.start = uw_now();
     trace.data_shown = verbose >= 3 ? SIZE_MAX : DATA_SHOWN;

@@ -11,6 +11,7 @@
 
 #include <usbwire/error.h>
 #include <usbwire/log.h>
+#include <usbwire/server.h>
 #include <usbwire/usec.h>
 
 #ifdef __cplusplus
@@ -42,6 +43,10 @@ int uw_sim_fail(struct uw_sim *sim, const char *spec, struct uw_fault *fault);
 /* Listens. `bind` is a numeric address, NULL: 127.0.0.1; port 0: any free one. */
 int uw_sim_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t *ret_port,
                   struct uw_fault *fault);
+
+/* Device `index` from 0 as its record in the list; returns its name, NULL past the end. Call it after
+ * uw_sim_listen; the interface records are left out. */
+const char *uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_info);
 
 /* Serves until uw_sim_stop. */
 int uw_sim_run(struct uw_sim *sim);

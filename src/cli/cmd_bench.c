@@ -268,12 +268,13 @@ int
 cmd_bench(struct cli *cli)
 {
     struct bench *b = calloc(1, sizeof(*b));
+    uint64_t mode = cli_number(cli, OPT_MODE, MODE_CTRL);
     int code;
 
     if (!b)
         return cli_error("out of memory");
     b->cli = cli;
-    b->mode = (enum mode)cli_number(cli, OPT_MODE, MODE_CTRL);
+    b->mode = (enum mode)mode;
     b->size = (size_t)cli_number(cli, OPT_SIZE, b->mode == MODE_CTRL ? 18 : 512);
     b->depth = (unsigned)cli_number(cli, OPT_DEPTH, 1);
     code = check(b);

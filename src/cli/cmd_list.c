@@ -50,7 +50,7 @@ print_device(const struct cli *cli, const struct uw_device_info *info)
     if (!cli_has(cli, OPT_VERBOSE))
         return;
     printf("    path %s, bus %u device %u, bcdDevice %x.%02x, configuration %u of %u\n", info->path,
-           info->busnum, info->devnum, info->bcd_device >> 8, info->bcd_device & 0xff,
+           info->busnum, info->devnum, info->bcd_device >> 8 & 0xffu, info->bcd_device & 0xffu,
            info->configuration_value, info->num_configurations);
     print_interfaces(info);
 }

@@ -55,7 +55,7 @@ move_check_endpoint(const struct cli *cli, int in)
                          text);
     if (((address & 0x80) != 0) != in)
         return cli_usage("--endpoint \"%s\" is an %s endpoint; %s takes one from 0x%02x to 0x%02x",
-                         text, in ? "OUT" : "IN", command, in ? 0x81 : 0x01, in ? 0x8f : 0x0f);
+                         text, in ? "OUT" : "IN", command, in ? 0x81u : 0x01u, in ? 0x8fu : 0x0fu);
     return 0;
 }
 

@@ -115,7 +115,7 @@ refuse_value(const struct cli_option *option, const char *text)
 }
 
 static int
-set_value(struct cli *cli, enum cli_option_id id, const char *text)
+set_value(struct cli *cli, int id, const char *text)
 {
     const struct cli_option *option = &cli_options[id];
     struct cli_value *value = &cli->values[id];
@@ -137,7 +137,7 @@ set_value(struct cli *cli, enum cli_option_id id, const char *text)
                          value->text, text);
     value->text = text;
     value->number = number;
-    cli->given[cli->num_given++] = (struct cli_given){id, text};
+    cli->given[cli->num_given++] = (struct cli_given){(enum cli_option_id)id, text};
     return 0;
 }
 
@@ -245,7 +245,7 @@ cli_options_parse(struct cli *cli, int argc, char **argv)
         else if (c == '?' || c == ':')
             code = refuse_option(c, argv[optind - 1]);
         else
-            code = set_value(cli, (enum cli_option_id)option_of(c), optarg ? optarg : "");
+            code = set_value(cli, option_of(c), optarg ? optarg : "");
     }
     while (!code && optind < argc) /* behind "--" */
         code = take_operand(cli, argv[optind++]);

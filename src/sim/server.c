@@ -94,6 +94,22 @@ describe(const struct sim_device *d, struct uw_device_info *info)
     info->num_interfaces = d->configs[0][4];
 }
 
+const char *
+uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_info)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &sim->devices) if (index-- == 0)
+    {
+        struct sim_device *d = UW_CONTAINER(pos, struct sim_device, link);
+
+        describe(d, ret_info);
+        ret_info->num_interfaces = 0;
+        return d->model->name;
+    }
+    return NULL;
+}
+
 static void
 interface_classes(const struct sim_device *d, struct uw_interface_class *classes, unsigned room)
 {

@@ -447,6 +447,10 @@ advance(struct uw_asking *a, struct uw_usec now)
             connected(a, t, now);
             return;
         }
+        if (r == UW_ERROR_NO_MEMORY) {
+            fail(a, r, 0, "no connection could be made", "", now);
+            return;
+        }
         t = free_attempt(a, &trying);
     }
     if (!trying && !a->winner) {

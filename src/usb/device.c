@@ -81,11 +81,14 @@ read_configs(struct uw_device *d, struct uw_usec until)
 
         if (r == UW_ERROR_NO_MEMORY)
             return r;
-        if (r < 0)
-            uw_log(&d->loop->log, UW_LOG_WARNING, "%s: configuration descriptor %u: %s", d->name, i,
-                   uw_error_text(r));
-        else
+        if (r == 0) {
             d->num_configs++;
+            continue;
+        }
+        uw_loop_lock(d->loop);
+        uw_log(&d->loop->log, UW_LOG_WARNING, "%s: configuration descriptor %u: %s", d->name, i,
+               uw_error_text(r));
+        uw_loop_unlock(d->loop);
     }
     return 0;
 }

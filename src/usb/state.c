@@ -152,11 +152,13 @@ uw_device_configure(struct uw_device *d, struct uw_usec until)
         value = value ? value : c->bConfigurationValue;
         r = uw_import_control(d->import, 0x00, UW_SET_CONFIGURATION, value, 0, NULL, 0,
                               uw_device_time_left(until, CONFIGURE_TIMEOUT_MS), NULL, NULL);
-        if (r < 0)
-            uw_log(&d->loop->log, UW_LOG_WARNING, "%s: SET_CONFIGURATION %u: %s; going on", d->name,
-                   value, uw_error_text(r));
+    } else {
+        r = 0;
     }
     uw_loop_lock(d->loop);
+    if (r < 0)
+        uw_log(&d->loop->log, UW_LOG_WARNING, "%s: SET_CONFIGURATION %u: %s; going on", d->name,
+               value, uw_error_text(r));
     uw_device_now_configured_locked(d, value);
     uw_loop_unlock(d->loop);
 }

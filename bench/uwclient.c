@@ -51,12 +51,12 @@ static double
 resident(void)
 {
     FILE *f = fopen("/proc/self/statm", "re");
-    long pages = 0;
+    long pages = 0, page_size = sysconf(_SC_PAGESIZE);
 
     if (!f || fscanf(f, "%*d %ld", &pages) != 1)
         die("/proc/self/statm", NULL);
     fclose(f);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    return (double)pages * (double)page_size;
 }
 
 /* Imports all devices. Returns the memory that took, per device. */

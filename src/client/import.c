@@ -16,6 +16,8 @@
 #include "client/server.h"
 
 #define TX_IOV_MAX       64
+#define LARGE_PAYLOAD    4096u
+#define RX_ROOM_SMALL    1024u
 #define RX_ROUNDS        8 /* reads in a row before other connections get their turn */
 #define REPLACE_TRIES    3
 #define REPLACE_PAUSE_US 200000u
@@ -49,6 +51,7 @@ struct uw_import {
     struct uw_transport *transport;
     struct uw_engine *engine;
     struct uw_timer timer;
+    size_t rx_room;
 
     struct uw_asking *asking;
     struct uw_fault fault;
@@ -212,13 +215,26 @@ ended_by_peer(struct uw_import *im, int error, struct uw_usec now)
              now);
 }
 
+/* How much to read into the loop's buffer. While large payloads come in only a little, so that the
+ * next header is there and all but the beginning of its payload goes straight to its caller; while
+ * small ones do as much as there is, so that one read brings many. */
+static size_t
+rx_room(struct uw_import *im, size_t direct)
+{
+    if (direct >= LARGE_PAYLOAD)
+        im->rx_room = RX_ROOM_SMALL;
+    else if (im->rx_room < UW_RX_SIZE)
+        im->rx_room *= 2;
+    return im->rx_room;
+}
+
 /* One read, into the buffer of the caller it belongs to and the loop's behind it. 1: there may be
  * more. */
 static int
 receive(struct uw_import *im, struct uw_usec now)
 {
     struct iovec iov[2];
-    size_t direct = 0, room = UW_RX_SIZE;
+    size_t direct = 0, room;
     int n = 0, error = 0, r = 0;
     ssize_t got;
 
@@ -226,6 +242,7 @@ receive(struct uw_import *im, struct uw_usec now)
         direct = iov[0].iov_len;
         n = 1;
     }
+    room = rx_room(im, direct);
     iov[n++] = (struct iovec){im->loop->rx, room};
     got = uw_transport_readv(im->transport, iov, n, &error);
     if (got == UW_AGAIN)
@@ -562,6 +579,7 @@ new_import(struct uw_server *server, const char *busid)
     uw_list_init(&im->postponed);
     uw_list_init(&im->source.link);
     im->timer.fire = import_timer;
+    im->rx_room = UW_RX_SIZE;
     im->hold_fd = -1;
     im->loop = server->loop;
     im->server = uw_server_ref(server);

@@ -79,7 +79,7 @@ renew_poller(struct uw_loop *loop)
     struct uw_list *pos, *tmp;
     struct uw_poller *old = loop->poller;
 
-    loop->leading = loop->polling = 0;
+    loop->leading = loop->polling = loop->asleep = 0;
     uw_list_init(&loop->waiters);
     if (loop->ops->create(&loop->poller) < 0) {
         loop->poller = old;
@@ -216,7 +216,7 @@ uw_loop_free(struct uw_loop *loop)
 static void
 set_changed(struct uw_loop *loop)
 {
-    if (loop->ops->blind && loop->polling)
+    if (loop->ops->blind && loop->asleep)
         loop->ops->wake(loop->poller);
 }
 
@@ -256,7 +256,7 @@ void
 uw_loop_set_timer(struct uw_loop *loop, struct uw_timer *timer, struct uw_usec at)
 {
     uw_heap_set(&loop->timers, &timer->node, at);
-    if (loop->polling && at.us < loop->wakes_at.us)
+    if (loop->asleep && at.us < loop->wakes_at.us)
         loop->ops->wake(loop->poller);
     if (loop->embedded)
         loop->ops->arm(loop->poller, uw_heap_at(&loop->timers));
@@ -307,7 +307,7 @@ give_up_lead(void *arg)
     struct uw_loop *loop = ((struct waiter *)arg)->loop;
 
     uw_loop_lock(loop);
-    loop->polling = 0;
+    loop->polling = loop->asleep = 0;
     empty_graves(loop);
 }
 
@@ -322,11 +322,12 @@ step(struct uw_loop *loop, struct waiter *me, struct uw_usec until)
     if (n < 0)
         return n;
     loop->wakes_at = uw_usec_min(until, uw_heap_at(&loop->timers));
-    loop->polling = 1;
+    loop->polling = loop->asleep = 1;
     pthread_cleanup_push(give_up_lead, me);
     uw_loop_unlock(loop);
     n = loop->ops->wait(loop->poller, ready, READY_MAX, uw_usec_sub(loop->wakes_at, now));
     uw_loop_lock(loop);
+    loop->asleep = 0;
     pthread_cleanup_pop(0);
     process(loop, ready, n > 0 ? n : 0);
     loop->polling = 0;
@@ -349,7 +350,7 @@ uw_loop_wake_waiters(struct uw_loop *loop)
             continue;
         if (!w->leads)
             pthread_cond_signal(&w->cond);
-        else if (loop->polling)
+        else if (loop->asleep)
             loop->ops->wake(loop->poller);
     }
 }

@@ -46,7 +46,8 @@ struct uw_loop {
     struct uw_list graves;
     struct uw_list waiters;  /* of struct waiter, loop.c */
     int leading;             /* a thread has the lead */
-    int polling;             /* and is in a wait, or at the events of one */
+    int asleep;              /* and is in a wait, without the lock */
+    int polling;             /* or at the events of one, with it */
     struct uw_usec wakes_at; /* when that wait ends by itself */
     int embedded;
     unsigned steps;

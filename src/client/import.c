@@ -521,6 +521,20 @@ uw_server_find_import_locked(struct uw_server *server, const char *busid)
     return NULL;
 }
 
+struct uw_import *
+uw_server_next_import_locked(struct uw_server *server, struct uw_import *im)
+{
+    struct uw_list *at = im ? &im->in_server : &server->imports;
+
+    while ((at = at->next) != &server->imports) {
+        struct uw_import *next = UW_CONTAINER(at, struct uw_import, in_server);
+
+        if (next->state != IMPORT_ENDED)
+            return next;
+    }
+    return NULL;
+}
+
 static void
 free_import(struct uw_grave *grave)
 {

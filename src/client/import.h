@@ -58,6 +58,9 @@ struct uw_server *uw_server_ref(struct uw_server *server);
 /* Where a slot for the layer above is kept: usb/ finds the uw_device that shares an import. */
 struct uw_import *uw_server_find_import_locked(struct uw_server *server, const char *busid);
 
+/* The import behind `import` (NULL: the first) of those that live; NULL: no more. */
+struct uw_import *uw_server_next_import_locked(struct uw_server *server, struct uw_import *import);
+
 /* Imports `busid` and waits for it. The import lives until uw_import_free. 1, and nothing done,
  * when the loop has an import of it already or is just making one: two cannot come of one. */
 int uw_import_new(struct uw_server *server, const char *busid, struct uw_usec timeout,

@@ -125,6 +125,64 @@ ambiguous(struct uw_server *server, const struct uw_choice *choice, struct uw_de
     return UW_ERROR_AMBIGUOUS;
 }
 
+/* ---- what there is ---- */
+
+static int
+lists(const struct uw_device_list *list, const char *busid)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (strcmp(list->infos[i].busid, busid) == 0)
+            return 1;
+    return 0;
+}
+
+/* The list with those that this loop has imported: many servers hide what is in use. */
+static struct uw_device_list *
+with_ours_locked(struct uw_server *server, const struct uw_device_list *list)
+{
+    const struct uw_device_info **infos;
+    struct uw_device_list *all;
+    struct uw_import *im = NULL;
+    unsigned n = list->count;
+
+    while ((im = uw_server_next_import_locked(server, im)))
+        n++;
+    infos = calloc(n + 1u, sizeof(*infos));
+    if (!infos)
+        return NULL;
+    for (n = 0; n < list->count; n++)
+        infos[n] = &list->infos[n];
+    while ((im = uw_server_next_import_locked(server, im))) {
+        const struct uw_device *d = (const struct uw_device *)uw_import_data(im);
+
+        if (d && !lists(list, d->info.busid))
+            infos[n++] = &d->info;
+    }
+    all = uw_device_list_new(infos, n);
+    free((void *)(uintptr_t)infos);
+    return all;
+}
+
+static int
+list_all(struct uw_server *server, struct uw_usec timeout, struct uw_device_list **ret_list,
+         struct uw_fault *fault)
+{
+    struct uw_loop *loop = uw_server_loop(server);
+    struct uw_device_list *list, *all;
+    int r = uw_server_list(server, timeout, &list, fault);
+
+    if (r < 0)
+        return r;
+    uw_loop_lock(loop);
+    all = with_ours_locked(server, list);
+    uw_loop_unlock(loop);
+    uw_device_list_free(list);
+    if (!all)
+        return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "list devices");
+    *ret_list = all;
+    return 0;
+}
+
 /* ---- one try ---- */
 
 static int
@@ -218,13 +276,11 @@ explain_refusal(struct uw_server *server, const char *busid, struct uw_usec time
                 struct uw_fault *fault)
 {
     struct uw_device_list *list;
-    int r = UW_ERROR_NO_DEVICE;
+    int r;
 
     if (uw_server_list(server, timeout, &list, NULL) < 0)
         return UW_ERROR_ACCESS;
-    for (unsigned i = 0; i < list->count; i++)
-        if (strcmp(list->infos[i].busid, busid) == 0)
-            r = UW_ERROR_BUSY;
+    r = lists(list, busid) ? UW_ERROR_BUSY : UW_ERROR_NO_DEVICE;
     uw_device_list_free(list);
     if (fault) {
         fault->code = r;
@@ -247,7 +303,7 @@ try_once(struct uw_server *server, const struct uw_choice *choice, struct uw_use
         r = uw_device_import(server, choice->busid, timeout, ret_device, fault);
         return r == UW_ERROR_ACCESS ? explain_refusal(server, choice->busid, timeout, fault) : r;
     }
-    r = uw_server_list(server, timeout, &list, fault);
+    r = list_all(server, timeout, &list, fault);
     if (r < 0)
         return r;
     r = choose(server, choice, list, timeout, ret_device, ret_candidates, fault);
@@ -378,7 +434,7 @@ try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_
     struct uw_server *server = uw_device_server(old);
     struct uw_device_list *list;
     struct uw_choice choice;
-    int r = uw_server_list(server, timeout, &list, fault);
+    int r = list_all(server, timeout, &list, fault);
 
     if (r < 0)
         return r;
@@ -399,12 +455,18 @@ uw_device_find_again(struct uw_device *old, struct uw_usec timeout, struct uw_de
                      struct uw_fault *fault)
 {
     struct uw_usec until = uw_usec_add(uw_now(), timeout), pause = uw_usec(PAUSE_MIN_US);
-    struct uw_fault last = {0};
-    int r, again;
+    struct uw_fault last = {0}, fault_now = {0};
+    int r = 0, again;
 
     do {
-        r = try_again(old, uw_usec_sub(until, uw_now()), ret_device, &last);
-        if (!may_pass(r))
+        int now = try_again(old, uw_usec_sub(until, uw_now()), ret_device, &fault_now);
+
+        /* That the last try had too little time says less than what an earlier one found. */
+        if (r == 0 || now != UW_ERROR_TIMEOUT) {
+            r = now;
+            last = fault_now;
+        }
+        if (!may_pass(now))
             break;
         again = pause_before_retry(old->loop, until, &pause, FIND_AGAIN_MAX_US);
         if (again < 0)

@@ -17,12 +17,13 @@
 #define REQUESTS_MAX    4096u
 #define BYTES_MAX       (64u * 1024u * 1024u)
 #define ISO_PACKETS_MAX 1024u
-/* Beyond these the peer is kept waiting. */
-#define UNSENT_PAUSE   (4u * 1024u * 1024u)
-#define REQUESTS_PAUSE 1024u
+/* A peer that leaves more than this unread is kept waiting. */
+#define UNSENT_PAUSE (4u * 1024u * 1024u)
 
-#define STATUS_RESET (-104)
-#define STATUS_EPERM (-1)
+#define STATUS_RESET  (-104)
+#define STATUS_EPERM  (-1)
+#define STATUS_NODEV  (-19)
+#define STATUS_NO_ISO (-95)
 
 /* A message to be sent: head, body, tail. */
 struct out {
@@ -44,6 +45,7 @@ struct pending {
     struct out out;
     uint8_t *table;     /* of the reply */
     size_t buffer_size; /* as counted in session->bytes */
+    int table_unread;   /* an isochronous URB at a server that knows nothing of those */
 };
 
 enum session_state {
@@ -69,6 +71,7 @@ struct uw_session {
     struct uw_list tx;
     size_t unsent;
     int imported, closing;
+    uint32_t devid; /* of the imported device */
     uint8_t *stash; /* bytes behind a request that has to be answered first */
     size_t stashed;
 };
@@ -207,6 +210,12 @@ uw_session_tx_done(struct uw_session *s, size_t n)
     }
 }
 
+size_t
+uw_session_unsent(const struct uw_session *s)
+{
+    return s->unsent;
+}
+
 int
 uw_session_wants_close(const struct uw_session *s)
 {
@@ -219,14 +228,17 @@ uw_session_is_imported(const struct uw_session *s)
     return s->imported;
 }
 
+/* Only what the peer can end by itself may keep it waiting, or it could not even unlink. */
+static int
+is_paused(const struct uw_session *s)
+{
+    return (has(s, UW_HABIT_ONE_AT_A_TIME) && s->count > 0) || s->unsent >= UNSENT_PAUSE;
+}
+
 int
 uw_session_wants_read(const struct uw_session *s)
 {
-    if (s->closing)
-        return 0;
-    if (has(s, UW_HABIT_ONE_AT_A_TIME) && s->count)
-        return 0;
-    return s->unsent < UNSENT_PAUSE && s->count < REQUESTS_PAUSE && s->bytes < BYTES_MAX / 2;
+    return !s->closing && !is_paused(s);
 }
 
 /* ---- OP_REQ_DEVLIST, OP_REQ_IMPORT ---- */
@@ -308,7 +320,8 @@ reply_import(struct uw_session *s, const char *busid)
             op.status = UW_OP_ST_NA;
             uw_encode_op(record + UW_OP_DEVICE_SIZE, &op);
         }
-        s->imported = 1;
+        s->imported = !extra;
+        s->devid = info.busnum << 16 | info.devnum;
     }
     queue(s, o);
     return 0;
@@ -418,6 +431,8 @@ iso_reply(struct uw_session *s, struct pending *p, struct uw_pdu *pdu, int in)
     p->table = malloc((size_t)n * UW_ISO_SIZE);
     if (!p->table)
         return 0;
+    for (uint32_t i = 0; i < n && has(s, UW_HABIT_NOT_COMPACT); i++)
+        p->r.iso[i].offset = 0;
     uw_encode_iso(p->table, p->r.iso, n);
     for (uint32_t i = 0; i < n; i++) {
         sum += p->r.iso[i].actual;
@@ -462,6 +477,15 @@ uw_session_reply(struct uw_session *s, struct uw_request *request, int32_t statu
     queue(s, &p->out);
 }
 
+void
+uw_session_forget(struct uw_session *s, struct uw_request *request)
+{
+    struct pending *p = UW_CONTAINER(request, struct pending, r);
+
+    drop(s, p);
+    free_pending(s, p);
+}
+
 static int
 reply_unlink(struct uw_session *s, const struct uw_pdu *of, int32_t status)
 {
@@ -483,8 +507,10 @@ got_unlink(struct uw_session *s, const struct uw_pdu *pdu)
     struct pending *p = find(s, pdu->target);
     int32_t status = 0;
 
+    if (pdu->devid != s->devid && !has(s, UW_HABIT_ANY_DEVID | UW_HABIT_DEVID_GONE))
+        return UW_ERROR_PROTOCOL;
     if (has(s, UW_HABIT_UNLINK_USELESS))
-        return reply_unlink(s, pdu, 0);
+        return has(s, UW_HABIT_UNLINK_SILENT) ? 0 : reply_unlink(s, pdu, 0);
     if (p && (!s->cb.unlink || s->cb.unlink(s->cb.data, &p->r))) {
         status = STATUS_RESET;
         if (has(s, UW_HABIT_UNLINK_SILENT)) {
@@ -521,6 +547,8 @@ check_submit(const struct uw_session *s, const struct uw_pdu *pdu)
         return UW_ERROR_PROTOCOL;
     if (has(s, UW_HABIT_PACKETS_0) && pdu->packets != 0)
         return UW_ERROR_PROTOCOL;
+    if (pdu->devid != s->devid && !has(s, UW_HABIT_ANY_DEVID | UW_HABIT_DEVID_GONE))
+        return UW_ERROR_PROTOCOL;
     return 0;
 }
 
@@ -543,7 +571,7 @@ new_pending(struct uw_session *s, const struct uw_pdu *pdu)
     p->r.start_frame = pdu->start_frame;
     p->r.length = (uint32_t)pdu->length;
     p->r.iso_count = n;
-    p->r.buffer = calloc(1, p->r.length ? p->r.length : 1);
+    p->r.buffer = calloc(1, (size_t)p->r.length + UW_REQUEST_SLACK);
     if (n)
         p->r.iso = calloc(n, sizeof(*p->r.iso));
     p->buffer_size = p->r.length;
@@ -565,7 +593,13 @@ hand_over(struct uw_session *s)
     uw_framer_start(&s->framer, s->head, UW_PDU_SIZE);
     uw_list_insert(&s->requests, &p->in_session);
     s->count++;
-    if (s->habits.max_transfer && s->habits.too_large && p->r.length > s->habits.max_transfer)
+    if (p->pdu.devid != s->devid && has(s, UW_HABIT_DEVID_GONE))
+        uw_session_reply(s, &p->r, STATUS_NODEV, 0);
+    else if (p->table_unread)
+        uw_session_reply(s, &p->r, STATUS_NO_ISO, 0);
+    else if (s->habits.max_requests && s->count > s->habits.max_requests)
+        uw_session_reply(s, &p->r, s->habits.too_many, 0);
+    else if (s->habits.max_transfer && s->habits.too_large && p->r.length > s->habits.max_transfer)
         uw_session_reply(s, &p->r, s->habits.too_large, 0);
     else
         s->cb.submit(s->cb.data, &p->r);
@@ -577,6 +611,10 @@ got_payload(struct uw_session *s)
 {
     struct pending *p = s->reading;
 
+    if (has(s, UW_HABIT_TABLE_UNREAD) && p->r.iso_count) {
+        p->table_unread = 1;
+        p->r.iso_count = 0;
+    }
     if (!p->r.iso_count)
         return hand_over(s);
     s->table = malloc((size_t)p->r.iso_count * UW_ISO_SIZE);
@@ -614,13 +652,14 @@ got_submit(struct uw_session *s, struct uw_pdu *pdu)
         return r;
     if (has(s, UW_HABIT_STRICT_SEQNUM) && find(s, pdu->seqnum))
         return UW_ERROR_PROTOCOL;
+    /* A server that clamps without reading the rest takes the rest for the next header. */
+    if (s->habits.max_transfer && !s->habits.too_large &&
+        (uint32_t)pdu->length > s->habits.max_transfer)
+        pdu->length = (int32_t)s->habits.max_transfer;
     s->reading = new_pending(s, pdu);
     if (!s->reading)
         return UW_ERROR_NO_MEMORY;
     payload = pdu->direction == UW_DIR_OUT ? s->reading->r.length : 0;
-    /* A server that clamps without reading the rest takes the rest for the next header. */
-    if (s->habits.max_transfer && !s->habits.too_large && payload > s->habits.max_transfer)
-        payload = s->habits.max_transfer;
     s->state = SESSION_PAYLOAD;
     uw_framer_start(&s->framer, s->reading->r.buffer, payload);
     return 0;
@@ -641,29 +680,64 @@ got_pdu(struct uw_session *s)
     return UW_ERROR_PROTOCOL;
 }
 
-static int
-is_paused(const struct uw_session *s)
-{
-    return has(s, UW_HABIT_ONE_AT_A_TIME) && s->count > 0;
-}
+static int (*const got[])(struct uw_session *) = {
+    [SESSION_OP_HEADER] = got_op,    [SESSION_OP_BUSID] = got_busid, [SESSION_PDU] = got_pdu,
+    [SESSION_PAYLOAD] = got_payload, [SESSION_TABLE] = got_table,
+};
 
 static int
-take(struct uw_session *s, const uint8_t **bytes, size_t *size)
+end_at(struct uw_session *s, int r)
 {
-    static int (*const got[])(struct uw_session *) = {
-        [SESSION_OP_HEADER] = got_op,    [SESSION_OP_BUSID] = got_busid, [SESSION_PDU] = got_pdu,
-        [SESSION_PAYLOAD] = got_payload, [SESSION_TABLE] = got_table,
-    };
-    int r = 0;
-
-    while (r == 0 && s->state != SESSION_CLOSING && !is_paused(s) &&
-           uw_framer_take(&s->framer, bytes, size))
-        r = got[s->state](s);
     if (r < 0) {
         s->state = SESSION_CLOSING;
         s->closing = 1;
     }
     return r;
+}
+
+static int
+take(struct uw_session *s, const uint8_t **bytes, size_t *size)
+{
+    int r = 0;
+
+    while (r == 0 && s->state != SESSION_CLOSING && !is_paused(s) &&
+           uw_framer_take(&s->framer, bytes, size))
+        r = got[s->state](s);
+    return end_at(s, r);
+}
+
+static int
+is_between(const struct uw_session *s)
+{
+    return s->state == SESSION_OP_HEADER || s->state == SESSION_PDU || s->state == SESSION_CLOSING;
+}
+
+/* What came of a message is forgotten. */
+static void
+start_over(struct uw_session *s)
+{
+    if (s->reading)
+        free_pending(s, s->reading);
+    free(s->table);
+    s->reading = NULL;
+    s->table = NULL;
+    s->state = s->imported ? SESSION_PDU : SESSION_OP_HEADER;
+    uw_framer_start(&s->framer, s->head, s->imported ? UW_PDU_SIZE : UW_OP_HEADER_SIZE);
+}
+
+/* A server without reassembly takes what one receive call returns for one message. */
+static int
+take_segment(struct uw_session *s, const uint8_t *bytes, size_t size)
+{
+    int r = 0, whole = s->state == SESSION_CLOSING;
+
+    while (r == 0 && !whole && uw_framer_take(&s->framer, &bytes, &size)) {
+        r = got[s->state](s);
+        whole = is_between(s);
+    }
+    if (r == 0 && !whole)
+        start_over(s);
+    return end_at(s, r);
 }
 
 static int
@@ -682,7 +756,11 @@ put_aside(struct uw_session *s, const uint8_t *bytes, size_t size)
 int
 uw_session_feed(struct uw_session *s, const uint8_t *bytes, size_t size)
 {
-    int r = s->stashed ? 0 : take(s, &bytes, &size);
+    int r;
+
+    if (has(s, UW_HABIT_ONE_A_SEGMENT))
+        return take_segment(s, bytes, size);
+    r = s->stashed ? 0 : take(s, &bytes, &size);
 
     if (r == 0 && size && s->state != SESSION_CLOSING)
         r = put_aside(s, bytes, size);

@@ -19,6 +19,8 @@
 
 struct uw_session;
 
+#define UW_REQUEST_SLACK 1024u
+
 /* One CMD_SUBMIT to be answered. Owned by the session; valid until uw_session_reply or the
  * `unlinked` call that takes it back. */
 struct uw_request {
@@ -30,7 +32,8 @@ struct uw_request {
     uint32_t flags; /* transfer_flags */
     int32_t interval, start_frame;
     uint32_t length;    /* transfer_buffer_length */
-    uint8_t *buffer;    /* OUT: what came; IN: room for `length` bytes to answer with */
+    uint8_t *buffer;    /* OUT: what came; IN: room for `length` bytes to answer with, and
+                           UW_REQUEST_SLACK more for a device that says too much */
     uint32_t iso_count; /* 0: not isochronous */
     struct uw_iso_packet *iso;
 };
@@ -48,13 +51,17 @@ enum uw_habit {
     UW_HABIT_PACKETS_0 = 1 << 8,       /* closes when number_of_packets is not 0 */
     UW_HABIT_STRICT_SEQNUM = 1 << 9,   /* closes on a seqnum that is pending already */
     UW_HABIT_UNLINK_SILENT = 1 << 10,  /* takes back, answers with RET_SUBMIT instead */
-    UW_HABIT_UNLINK_USELESS = 1 << 11, /* answers 0 and takes nothing back */
+    UW_HABIT_UNLINK_USELESS = 1 << 11, /* answers 0 and takes nothing back; with _SILENT: nothing */
     UW_HABIT_UNLINK_LOSES = 1 << 12,   /* answers 0, and the target is never answered */
     UW_HABIT_UNLINK_EARLY = 1 << 13,   /* answers 0, and the target is answered after that */
     UW_HABIT_UNLINK_EPERM = 1 << 14,   /* answers -1 */
-    UW_HABIT_EXTRA_IMPORT = 1 << 15,   /* a second, failed import reply behind the first */
-    UW_HABIT_NOT_COMPACT = 1 << 16,    /* isochronous IN payload keeps its gaps */
-    UW_HABIT_ONE_AT_A_TIME = 1 << 17   /* the next request is read when the last was answered */
+    UW_HABIT_EXTRA_IMPORT = 1 << 15,  /* a failed import reply behind the good one, and no import */
+    UW_HABIT_NOT_COMPACT = 1 << 16,   /* isochronous IN payload keeps its gaps */
+    UW_HABIT_ONE_AT_A_TIME = 1 << 17, /* the next request is read when the last was answered */
+    UW_HABIT_ANY_DEVID = 1 << 18,     /* the devid of a request is not looked at */
+    UW_HABIT_DEVID_GONE = 1 << 19,    /* a wrong devid is answered with -19, not by closing */
+    UW_HABIT_TABLE_UNREAD = 1 << 20,  /* an isochronous packet table is read as the next header */
+    UW_HABIT_ONE_A_SEGMENT = 1 << 21  /* what else came with a request is lost */
 };
 
 struct uw_habits {
@@ -62,6 +69,8 @@ struct uw_habits {
     uint32_t max_transfer; /* 0: no limit of its own */
     int32_t too_large;     /* status above that; 0: the surplus is read as the next header */
     int32_t unlinked;      /* RET_SUBMIT status with UW_HABIT_UNLINK_SILENT and _EARLY */
+    uint32_t max_requests; /* unanswered at a time; 0: no limit of its own */
+    int32_t too_many;      /* status of those above it */
 };
 
 /* What the session asks of whoever offers devices. */
@@ -82,7 +91,9 @@ struct uw_export {
 int uw_session_new(const struct uw_export *callbacks, struct uw_session **ret_session);
 void uw_session_free(struct uw_session *session);
 
-/* Bytes from the peer, all of them taken. 0, or PROTOCOL, LIMIT, NO_MEMORY: close the connection.
+/*
+ * Bytes from the peer, all of them taken. 0, or PROTOCOL, LIMIT, NO_MEMORY: close the connection.
+ * With UW_HABIT_ONE_A_SEGMENT each call is a segment.
  */
 int uw_session_feed(struct uw_session *session, const uint8_t *bytes, size_t size);
 
@@ -94,11 +105,15 @@ int uw_session_resume(struct uw_session *session);
 void uw_session_reply(struct uw_session *session, struct uw_request *request, int32_t status,
                       uint32_t actual);
 
+/* Frees a request that is never answered; unlinking it finds nothing. */
+void uw_session_forget(struct uw_session *session, struct uw_request *request);
+
 /* Bytes to send; uw_session_tx_done says how many were. 0 when there are none. */
 int uw_session_tx(struct uw_session *session, struct iovec *iov, int max);
 void uw_session_tx_done(struct uw_session *session, size_t n);
+size_t uw_session_unsent(const struct uw_session *session);
 
-/* 0 while the peer has to be kept waiting: too much is unanswered or unsent. */
+/* 0 while the peer has to be kept waiting: it does not read, or one request is done at a time. */
 int uw_session_wants_read(const struct uw_session *session);
 
 /* 1 from an accepted import on: the bytes are URBs. */

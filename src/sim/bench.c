@@ -44,6 +44,7 @@ uw_sim_new(const struct uw_log *log, struct uw_sim **ret_sim)
     uw_list_init(&sim->conns);
     uw_list_init(&sim->fails);
     uw_list_init(&sim->timeouts);
+    uw_list_init(&sim->touched);
     sim->personality = sim_personality_find("linux");
     if (log)
         sim->log = *log;
@@ -90,14 +91,14 @@ uw_sim_free(struct uw_sim *sim)
     free(sim);
 }
 
-/* xorshift: the same faults in every run. */
+/* xorshift: the same in every run. */
 uint32_t
-sim_random(struct uw_sim *sim)
+sim_random(uint32_t *state)
 {
-    sim->random ^= sim->random << 13;
-    sim->random ^= sim->random >> 17;
-    sim->random ^= sim->random << 5;
-    return sim->random;
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
 }
 
 void

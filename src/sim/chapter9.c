@@ -27,14 +27,26 @@ read_setup(const struct uw_request *r)
     return s;
 }
 
-/* At most what was asked for. */
+/* At most what was asked for, in wLength and by the URB. */
 static int
 answer(struct uw_request *r, const void *bytes, size_t size)
 {
-    size_t n = size < r->length ? size : r->length;
+    size_t wanted = (size_t)(r->setup[6] | r->setup[7] << 8), n = size < wanted ? size : wanted;
 
+    if (n > r->length)
+        n = r->length;
     memcpy(r->buffer, bytes, n);
     return (int)n;
+}
+
+/* A descriptor, which some servers send whole, whatever was asked for. */
+static int
+describe(const struct sim_device *d, struct uw_request *r, const void *bytes, size_t size)
+{
+    if (!(d->sim->personality->traits & SIM_OVERLONG) || size > r->length + UW_REQUEST_SLACK)
+        return answer(r, bytes, size);
+    memcpy(r->buffer, bytes, size);
+    return (int)size;
 }
 
 /* ASCII is all that our strings hold. */
@@ -48,7 +60,7 @@ get_string(const struct sim_device *d, unsigned index, struct uw_request *r)
     size_t n = 2;
 
     if (index == 0)
-        return answer(r, languages, sizeof(languages));
+        return describe(d, r, languages, sizeof(languages));
     if (!s)
         return SIM_STALL;
     for (; *s && n + 2 <= sizeof(bytes); s++) {
@@ -57,7 +69,7 @@ get_string(const struct sim_device *d, unsigned index, struct uw_request *r)
     }
     bytes[0] = (uint8_t)n;
     bytes[1] = UW_DT_STRING;
-    return answer(r, bytes, n);
+    return describe(d, r, bytes, n);
 }
 
 /* USB 3.2 9.6.2: what every SuperSpeed device has. */
@@ -79,7 +91,7 @@ get_bos(const struct sim_device *d, struct uw_request *r)
         0xff, 0x07 /* SuperSpeed */
     };
 
-    return d->speed == SIM_SUPER ? answer(r, bos, sizeof(bos)) : SIM_STALL;
+    return d->speed == SIM_SUPER ? describe(d, r, bos, sizeof(bos)) : SIM_STALL;
 }
 
 static int
@@ -89,7 +101,7 @@ get_qualifier(const struct sim_device *d, struct uw_request *r)
     const uint8_t bytes[] = {10, UW_DT_DEVICE_QUALIFIER, v[2], v[3], v[4], v[5], v[6], v[7], v[17],
                              0};
 
-    return d->speed == SIM_HIGH ? answer(r, bytes, sizeof(bytes)) : SIM_STALL;
+    return d->speed == SIM_HIGH ? describe(d, r, bytes, sizeof(bytes)) : SIM_STALL;
 }
 
 static int
@@ -98,11 +110,11 @@ get_descriptor(struct sim_device *d, const struct sim_setup *s, struct uw_reques
     unsigned index = s->value & 0xffu;
 
     switch (s->value >> 8) {
-    case UW_DT_DEVICE: return answer(r, d->device, sizeof(d->device));
+    case UW_DT_DEVICE: return describe(d, r, d->device, sizeof(d->device));
     case UW_DT_CONFIG:
         if (index >= d->config_count)
             return SIM_STALL;
-        return answer(r, d->configs[index], d->config_size[index]);
+        return describe(d, r, d->configs[index], d->config_size[index]);
     case UW_DT_STRING: return get_string(d, index, r);
     case UW_DT_BOS: return get_bos(d, r);
     case UW_DT_DEVICE_QUALIFIER: return get_qualifier(d, r);
@@ -114,12 +126,8 @@ get_descriptor(struct sim_device *d, const struct sim_setup *s, struct uw_reques
 static void
 settle(struct sim_device *d)
 {
-    for (unsigned slot = 1; slot < SIM_SLOTS; slot++) {
-        struct uw_list *pos, *tmp;
-
-        uw_list_each(pos, tmp, &d->waiting[slot])
-            sim_reply(d, UW_CONTAINER(pos, struct uw_request, link), SIM_SHUTDOWN, 0);
-    }
+    for (unsigned slot = 1; slot < SIM_SLOTS; slot++)
+        sim_fail_waiting(d, slot, SIM_SHUTDOWN);
     d->halted = 0;
     if (d->model->reset)
         d->model->reset(d);

@@ -100,8 +100,8 @@ sim_config_end(struct sim_config *c, uint8_t interfaces)
     c->device->device[17] = (uint8_t)c->device->config_count;
 }
 
-unsigned
-sim_max_packet(const struct sim_device *d, uint8_t endpoint)
+const uint8_t *
+sim_endpoint(const struct sim_device *d, uint8_t address)
 {
     unsigned altsetting = 0, number = 0;
 
@@ -115,10 +115,18 @@ sim_max_packet(const struct sim_device *d, uint8_t endpoint)
                 number = one.bytes[2] & 7u;
                 altsetting = one.bytes[3];
             }
-            if (one.bytes[1] == UW_DT_ENDPOINT && one.bytes[2] == endpoint &&
+            if (one.bytes[1] == UW_DT_ENDPOINT && one.bytes[2] == address &&
                 d->altsettings[number] == altsetting)
-                return (unsigned)(one.bytes[4] | one.bytes[5] << 8) & 0x7ffu;
+                return one.bytes;
         }
     }
-    return 0;
+    return NULL;
+}
+
+unsigned
+sim_max_packet(const struct sim_device *d, uint8_t endpoint)
+{
+    const uint8_t *bytes = sim_endpoint(d, endpoint);
+
+    return bytes ? (unsigned)(bytes[4] | bytes[5] << 8) & 0x7ffu : 0;
 }

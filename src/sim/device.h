@@ -18,7 +18,7 @@
 #define SIM_CONFIG_SIZE 512u
 #define SIM_STRINGS_MAX 8u
 #define SIM_SLOTS       32u /* OUT 0..15, IN 16..31 */
-#define SIM_FIFO_MAX    (1024u * 1024u)
+#define SIM_FIFO_MAX    (4u * 1024u * 1024u)
 
 /* Statuses as a Linux server sends them; a personality translates. */
 #define SIM_STALL    (-32)
@@ -123,6 +123,9 @@ void sim_wait(struct sim_device *device, struct uw_request *request);
 /* The request that has waited longest at an endpoint, or NULL. */
 struct uw_request *sim_waiting(struct sim_device *device, uint8_t endpoint);
 
+/* Answers all that waits at a slot. */
+void sim_fail_waiting(struct sim_device *device, unsigned slot, int32_t status);
+
 void sim_halt(struct sim_device *device, uint8_t endpoint);
 
 /* Unplugs it: everything waiting fails, it leaves the list. */
@@ -163,6 +166,8 @@ void sim_config_endpoint(struct sim_config *config, uint8_t address, uint8_t att
 void sim_config_raw(struct sim_config *config, const uint8_t *bytes, size_t size);
 void sim_config_end(struct sim_config *config, uint8_t interfaces);
 uint16_t sim_bulk_packet(const struct sim_device *device);
+/* The descriptor of an endpoint in force, or NULL. */
+const uint8_t *sim_endpoint(const struct sim_device *device, uint8_t address);
 /* wMaxPacketSize bits 10..0 of an endpoint in force; 0: there is none. */
 unsigned sim_max_packet(const struct sim_device *device, uint8_t endpoint);
 

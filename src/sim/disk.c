@@ -26,9 +26,11 @@
 
 #define SENSE_ILLEGAL_REQUEST 0x05
 #define SENSE_NOT_READY       0x02
+#define SENSE_ABORTED         0x0b
 #define ASC_INVALID_COMMAND   0x20
 #define ASC_LBA_RANGE         0x21
 #define ASC_NO_MEDIUM         0x3a
+#define ASC_DATA_PHASE        0x4b
 
 static const char readme[] = "This disk is a simulation by usbwire serve.\r\n"
                              "What you write to it is gone when the server ends.\r\n";
@@ -111,6 +113,8 @@ reset(struct sim_device *d)
 
     sim_fifo_clear(&k->out);
     k->to_write = k->written = 0;
+    k->sense = k->asc = 0;
+    k->ejected = 0; /* who imports it next has put it in again */
 }
 
 static void
@@ -142,8 +146,10 @@ give(struct disk *k, const void *bytes, size_t size)
     size_t n = size < k->command.length ? size : k->command.length;
 
     k->residue = k->command.length - (uint32_t)n;
-    if (n)
-        (void)sim_fifo_put(&k->out, bytes, n);
+    if (n && !sim_fifo_put(&k->out, bytes, n)) {
+        k->residue = k->command.length;
+        fail(k, SENSE_ABORTED, ASC_DATA_PHASE);
+    }
 }
 
 static void
@@ -373,12 +379,15 @@ transfer(struct sim_device *d, struct uw_request *r)
 static int
 control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
 {
+    struct disk *k = (struct disk *)d->own;
+
     if (s->type == 0xa1 && s->request == REQUEST_MAX_LUN && r->length) {
         r->buffer[0] = 0;
         return 1;
     }
     if (s->type == 0x21 && s->request == REQUEST_RESET) {
-        reset(d);
+        sim_fifo_clear(&k->out);
+        k->to_write = k->written = 0;
         return 0;
     }
     return SIM_STALL;

@@ -103,7 +103,7 @@ transfer(struct sim_device *d, struct uw_request *r)
     else if (sim_fifo_put(&e->echo, r->buffer, r->length))
         sim_reply(d, r, 0, r->length);
     else
-        sim_reply(d, r, SIM_STALL, 0); /* a megabyte that nobody reads is too much */
+        sim_reply(d, r, SIM_STALL, 0); /* what nobody reads for so long is too much */
     sim_fifo_serve(&e->echo, d, EP_IN);
 }
 

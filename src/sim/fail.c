@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "sim/sim.h"
+#include "wire/cmd.h"
 
 static const char *const kinds[] = {
     [FAIL_STALL] = "stall", [FAIL_DROP] = "drop",         [FAIL_DELAY] = "delay",
@@ -14,7 +15,7 @@ static const char *const kinds[] = {
 };
 
 #define KINDS "stall, drop, delay, short, overlong, gone or close"
-#define KEYS  "ep, after, every, count, percent, ms or at"
+#define KEYS  "ep, urb, after, every, count, percent, seed, ms or at"
 
 static int
 refuse(const char *spec, const char *what, const char *expected, struct uw_fault *fault)
@@ -36,10 +37,29 @@ number(const char *s, size_t n, uint32_t *ret_value)
     memcpy(text, s, n);
     text[n] = '\0';
     v = strtoul(text, &end, 0);
-    if (*end || text[0] == '-' || v > UINT32_MAX)
+    if (*end || text[0] < '0' || text[0] > '9' || v > UINT32_MAX)
         return 0;
     *ret_value = (uint32_t)v;
     return 1;
+}
+
+/* Where an answer is cut: a number of bytes, or a word. */
+static int
+place(const char *s, size_t n, uint32_t *ret_value)
+{
+    if (n == 6 && memcmp(s, "header", n) == 0)
+        *ret_value = UW_PDU_SIZE / 2;
+    else if (n == 7 && memcmp(s, "payload", n) == 0)
+        *ret_value = UW_PDU_SIZE + 1;
+    else
+        return number(s, n, ret_value);
+    return 1;
+}
+
+static int
+is_word(const char *word, const char *s, size_t n)
+{
+    return strlen(word) == n && memcmp(word, s, n) == 0;
 }
 
 /* One KEY=VALUE. NULL, or what was expected. */
@@ -50,19 +70,26 @@ set(struct sim_fail *f, const char *s, size_t n)
         const char *key;
         uint32_t *value;
     } keys[] = {{"after", &f->after},     {"every", &f->every}, {"count", &f->count},
-                {"percent", &f->percent}, {"ms", &f->ms},       {"at", &f->at}};
+                {"percent", &f->percent}, {"ms", &f->ms},       {"seed", &f->random}};
     const char *eq = memchr(s, '=', n);
     size_t key = eq ? (size_t)(eq - s) : n;
     uint32_t value;
 
+    if (eq && is_word("at", s, key))
+        return place(eq + 1, n - key - 1, &f->at) ? NULL : "at=header, at=payload or at=BYTES";
     if (!eq || !number(eq + 1, n - key - 1, &value))
         return "KEY=NUMBER";
-    if (key == 2 && memcmp(s, "ep", 2) == 0) {
+    if (is_word("ep", s, key)) {
         f->endpoint = (int)(value & 0xffu);
         return value > 0xff ? "an endpoint address below 0x100" : NULL;
     }
+    if (is_word("urb", s, key)) {
+        f->after = value - 1;
+        f->count = 1;
+        return value == 0 ? "a urb counted from 1" : NULL;
+    }
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        if (strlen(keys[i].key) == key && memcmp(keys[i].key, s, key) == 0) {
+        if (is_word(keys[i].key, s, key)) {
             *keys[i].value = value;
             return f->percent > 100 ? "a percentage from 0 to 100" : NULL;
         }
@@ -88,6 +115,7 @@ sim_fail_parse(const char *spec, struct sim_fail **ret_fail, struct uw_fault *fa
     f->kind = (enum sim_fail_kind)kind;
     f->endpoint = -1;
     f->percent = 100;
+    f->random = 1;
     f->ms = 100;
     while (*at) {
         const char *expected;
@@ -101,12 +129,13 @@ sim_fail_parse(const char *spec, struct sim_fail **ret_fail, struct uw_fault *fa
         }
         at += n;
     }
+    f->random |= f->random == 0; /* xorshift stays at 0 */
     *ret_fail = f;
     return 0;
 }
 
 static int
-strikes(struct uw_sim *sim, struct sim_fail *f, uint8_t endpoint)
+strikes(struct sim_fail *f, uint8_t endpoint)
 {
     if (f->endpoint >= 0 && f->endpoint != endpoint)
         return 0;
@@ -114,7 +143,7 @@ strikes(struct uw_sim *sim, struct sim_fail *f, uint8_t endpoint)
         return 0;
     if (f->every && (f->seen - f->after - 1) % f->every)
         return 0;
-    if (sim_random(sim) % 100u >= f->percent)
+    if (sim_random(&f->random) % 100u >= f->percent)
         return 0;
     f->done++;
     return 1;
@@ -129,7 +158,7 @@ sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint)
     {
         struct sim_fail *f = UW_CONTAINER(pos, struct sim_fail, link);
 
-        if (strikes(sim, f, endpoint))
+        if (strikes(f, endpoint))
             return f;
     }
     return NULL;

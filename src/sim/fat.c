@@ -54,7 +54,7 @@ entry(uint8_t *e, const char *name, uint8_t attributes, uint16_t cluster, uint32
     uw_wr_bytes(&w, name, 11);
     uw_wr_u8(&w, attributes);
     for (unsigned i = 0; i < 3; i++)
-        uw_wr_le32(&w, 0); /* times nobody kept */
+        uw_wr_le32(&w, 0);  /* times nobody kept */
     uw_wr_le16(&w, 0x5a21); /* 1 January 2025 */
     uw_wr_le16(&w, cluster);
     uw_wr_le32(&w, size);

@@ -31,16 +31,12 @@ create(struct sim_device *d)
 static void
 become_bootloader(struct sim_device *d)
 {
-    struct sim_conn *user = d->user;
-
     sim_unplug(d);
     d->gone = 0;
     d->devnum += 64;
     sim_device_descriptor(d, 0x1209, 0x00b0, 0x0100, 0xff, 0, 0);
     d->device[17] = (uint8_t)d->config_count;
     d->strings[2] = "usbwire simulated bootloader";
-    if (user)
-        user->dead = 1;
 }
 
 static int

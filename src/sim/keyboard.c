@@ -1,8 +1,9 @@
 /*
  * keyboard.c - a HID boot keyboard that types by itself (HID 1.11 appendix B.1)
  *
- * Key `type` is the text (a to z, digits, space; '/' is Enter), typed once a second from the time
- * that somebody reads. LED reports are accepted and can be read back.
+ * Key `type` is the text (a to z, digits, space; '/' is Enter), typed from the time that somebody
+ * reads, again and again with a second in between; with `once=1` once for each import. LED reports
+ * are accepted and can be read back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@
 struct keyboard {
     const char *text;
     size_t at;
-    int down;
+    int once, done, down;
     uint8_t report[8], leds, idle, protocol;
 };
 
@@ -56,7 +57,7 @@ static int
 create(struct sim_device *d)
 {
     struct keyboard *k = calloc(1, sizeof(*k));
-    const char *text = sim_option(d, "type");
+    const char *text = sim_option(d, "type"), *once = sim_option(d, "once");
     struct sim_config c;
 
     if (!k)
@@ -64,6 +65,7 @@ create(struct sim_device *d)
     d->own = k;
     d->timer.fire = tick;
     k->text = text ? text : "hello/";
+    k->once = once && strcmp(once, "0") != 0;
     k->protocol = 1;
     sim_device_descriptor(d, 0x1209, 0x0004, 0x0100, 0, 0, 0);
     d->strings[2] = "usbwire simulated keyboard";
@@ -87,7 +89,7 @@ reset(struct sim_device *d)
     struct keyboard *k = (struct keyboard *)d->own;
 
     k->at = 0;
-    k->down = 0;
+    k->done = k->down = 0;
     k->protocol = 1;
     memset(k->report, 0, sizeof(k->report));
     sim_plan(d, uw_never());
@@ -114,13 +116,14 @@ tick(struct sim_timer *timer, struct uw_usec now)
     int pause;
 
     (void)now;
-    if (!r || !*k->text)
+    if (!r || !*k->text || (k->once && k->done))
         return;
     k->down = !k->down;
     k->report[2] = k->down ? key_for(k->text[k->at]) : 0;
     if (!k->down)
         k->at = (k->at + 1) % strlen(k->text);
     pause = !k->down && k->at == 0;
+    k->done |= pause;
     n = r->length < sizeof(k->report) ? r->length : (uint32_t)sizeof(k->report);
     memcpy(r->buffer, k->report, n);
     sim_reply(d, r, 0, n);
@@ -175,9 +178,9 @@ transfer(struct sim_device *d, struct uw_request *r)
 
 const struct sim_model sim_keyboard = {
     .name = "keyboard",
-    .text = "1209:0004, a HID keyboard that types; key: type=TEXT ('/' is Enter)",
+    .text = "1209:0004, a HID keyboard that types; keys: type=TEXT ('/' is Enter), once=1",
     .is_default = 1,
-    .keys = "type",
+    .keys = "type,once",
     .speed = SIM_LOW,
     .create = create,
     .destroy = destroy,

@@ -36,20 +36,25 @@ status_stall(int32_t status, uint8_t endpoint)
     return status == SIM_SHUTDOWN || status == SIM_RESET || status == 0 ? status : SIM_STALL;
 }
 
-/* The status in the byte order of the host that sent it. */
+static int32_t
+status_nodev(int32_t status, uint8_t endpoint)
+{
+    (void)endpoint;
+    return status == SIM_SHUTDOWN ? SIM_NODEV : status;
+}
+
+/* Every failure is -ETIME, in the byte order of the host that sent it. */
 static int32_t
 status_swapped(int32_t status, uint8_t endpoint)
 {
-    uint32_t v = (uint32_t)status;
+    uint32_t v = status < 0 ? (uint32_t)-62 : 0;
 
     (void)endpoint;
     return (int32_t)(v << 24 | (v & 0xff00u) << 8 | (v >> 8 & 0xff00u) | v >> 24);
 }
 
 static const struct sim_personality personalities[] = {
-#define SIM_PERSONALITY_X(name, text, path, busid, habits, max, too_large, unlinked, traits, us,   \
-                          ms, status, refused)                                                     \
-    {name, text, path, busid, {habits, max, too_large, unlinked}, traits, us, ms, status, refused},
+#define SIM_PERSONALITY_X(a_name, a_text, ...) {.name = a_name, .text = a_text, __VA_ARGS__},
 #include "sim/personality.def"
 #undef SIM_PERSONALITY_X
 };

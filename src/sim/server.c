@@ -26,7 +26,10 @@
 #define EVENTS_MAX    64
 #define BACKLOG       64
 #define TROUBLE_AFTER 20u /* URBs that garbage, half-pdu and vanish let pass */
-#define SLOW_US       200u
+#define SLOW_BYTES    7u  /* at a time, so that everything is split somewhere */
+#define SLOW_MS       1u
+#define FLYING_MAX    (1024u * 1024u) /* bytes that wait for the latency to pass */
+#define RECORDS_MAX   8u              /* interfaces of a device in the list */
 
 /* ---- the list, imports ---- */
 
@@ -72,9 +75,42 @@ name_device(const struct uw_sim *sim, struct sim_device *d)
                  d->busnum, d->busid);
 }
 
+/* The speed as the server puts it. */
+static uint32_t
+speed_of(const struct sim_device *d)
+{
+    const struct sim_personality *p = d->sim->personality;
+
+    if (p->traits & SIM_SAYS_HIGH)
+        return SIM_HIGH;
+    return d->speed == SIM_SUPER && p->super_speed ? p->super_speed : d->speed;
+}
+
+/* The interface records; how many there are. Alternate settings are no interfaces of their own, and
+ * other configurations not in force, but servers differ. */
+static unsigned
+interface_classes(const struct sim_device *d, struct uw_interface_class classes[RECORDS_MAX])
+{
+    unsigned traits = d->sim->personality->traits, n = 0;
+    unsigned configs = traits & SIM_SUMS_INTERFACES ? d->config_count : 1;
+
+    for (unsigned i = 0; i < configs; i++) {
+        struct uw_extra rest = {d->configs[i], d->config_size[i]}, one;
+
+        while (uw_descriptor_next(&rest, &one)) {
+            if (one.bytes[1] != UW_DT_INTERFACE || n == RECORDS_MAX ||
+                (one.bytes[3] != 0 && !(traits & SIM_COUNTS_ALTSETTINGS)))
+                continue;
+            classes[n++] = (struct uw_interface_class){one.bytes[5], one.bytes[6], one.bytes[7]};
+        }
+    }
+    return n;
+}
+
 static void
 describe(const struct sim_device *d, struct uw_device_info *info)
 {
+    struct uw_interface_class classes[RECORDS_MAX];
     const uint8_t *v = d->device;
 
     memset(info, 0, sizeof(*info));
@@ -82,7 +118,7 @@ describe(const struct sim_device *d, struct uw_device_info *info)
     snprintf(info->busid, sizeof(info->busid), "%s", d->busid);
     info->busnum = d->busnum;
     info->devnum = d->devnum;
-    info->speed = d->speed;
+    info->speed = speed_of(d);
     info->vid = (uint16_t)(v[8] | v[9] << 8);
     info->pid = (uint16_t)(v[10] | v[11] << 8);
     info->bcd_device = (uint16_t)(v[12] | v[13] << 8);
@@ -91,7 +127,7 @@ describe(const struct sim_device *d, struct uw_device_info *info)
     info->device_protocol = v[6];
     info->configuration_value = d->configs[0][5];
     info->num_configurations = (uint8_t)d->config_count;
-    info->num_interfaces = d->configs[0][4];
+    info->num_interfaces = (uint8_t)interface_classes(d, classes);
 }
 
 const char *
@@ -110,20 +146,12 @@ uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_
     return NULL;
 }
 
-static void
-interface_classes(const struct sim_device *d, struct uw_interface_class *classes, unsigned room)
-{
-    struct uw_extra rest = {d->configs[0], d->config_size[0]}, one;
-
-    while (uw_descriptor_next(&rest, &one))
-        if (one.bytes[1] == UW_DT_INTERFACE && one.bytes[3] == 0 && one.bytes[2] < room)
-            classes[one.bytes[2]] =
-                (struct uw_interface_class){one.bytes[5], one.bytes[6], one.bytes[7]};
-}
-
 static int
 is_listed(const struct uw_sim *sim, const struct sim_device *d)
 {
+    /* A server that looks at no busid has one device. */
+    if ((sim->personality->traits & SIM_ANY_BUSID) && sim->devices.next != &d->link)
+        return 0;
     return !d->gone && !(d->user && (sim->personality->traits & SIM_HIDES_USED));
 }
 
@@ -142,7 +170,7 @@ list_devices(void *data)
     uw_list_each(pos, tmp, &sim->devices) room++;
     infos = calloc(room, sizeof(*infos));
     storage = calloc(room, sizeof(*storage));
-    classes = calloc(room * 8, sizeof(*classes));
+    classes = calloc(room * RECORDS_MAX, sizeof(*classes));
     uw_list_each(pos, tmp, &sim->devices)
     {
         struct sim_device *d = UW_CONTAINER(pos, struct sim_device, link);
@@ -150,8 +178,8 @@ list_devices(void *data)
         if (!infos || !storage || !classes || !is_listed(sim, d))
             continue;
         describe(d, &storage[n]);
-        interface_classes(d, &classes[n * 8], 8);
-        storage[n].interfaces = &classes[n * 8];
+        (void)interface_classes(d, &classes[n * RECORDS_MAX]);
+        storage[n].interfaces = &classes[n * RECORDS_MAX];
         infos[n] = &storage[n];
         n++;
     }
@@ -212,6 +240,20 @@ unlink_request(void *data, struct uw_request *r)
 
 /* ---- connections ---- */
 
+void
+sim_touch(struct sim_conn *c)
+{
+    if (uw_list_empty(&c->touched))
+        uw_list_insert(&c->sim->touched, &c->touched);
+}
+
+void
+sim_hang_up(struct sim_conn *c)
+{
+    c->hangup = 1;
+    sim_touch(c);
+}
+
 static void
 watch(struct sim_conn *c, unsigned events)
 {
@@ -244,9 +286,21 @@ release(struct sim_conn *c)
     {
         struct sim_conn *other = UW_CONTAINER(pos, struct sim_conn, link);
 
-        if (other != c && other->device && other->peer == c->peer)
+        if (other != c && other->device && other->peer == c->peer) {
             other->dead = 1;
+            sim_touch(other);
+        }
     }
+}
+
+static void
+close_socket(struct sim_conn *c)
+{
+    if (c->fd < 0)
+        return;
+    (void)epoll_ctl(c->sim->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+    close(c->fd);
+    c->fd = -1;
 }
 
 static void
@@ -258,21 +312,21 @@ close_conn(struct sim_conn *c)
     sim_urbs_forget(c);
     release(c);
     uw_list_remove(&c->link);
+    uw_list_remove(&c->touched);
     sim_set_timer(sim, &c->flight_timer, uw_never());
+    sim_set_timer(sim, &c->slow_timer, uw_never());
     sim_set_timer(sim, &c->lane.timer, uw_never());
     uw_list_each(pos, tmp, &c->flights) free(UW_CONTAINER(pos, struct sim_flight, link));
     uw_session_free(c->session);
-    (void)epoll_ctl(sim->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-    close(c->fd);
+    close_socket(c);
     free(c);
 }
 
 static size_t
-bounded(struct sim_conn *c, struct iovec *iov, int *n, size_t limit)
+bounded(struct iovec *iov, int *n, size_t limit)
 {
     size_t total = 0;
 
-    (void)c;
     for (int i = 0; i < *n; i++) {
         if (total + iov[i].iov_len >= limit) {
             iov[i].iov_len = limit - total;
@@ -311,18 +365,19 @@ send_limit(struct sim_conn *c)
         if ((traits & SIM_HALF_PDU) && c->cut_after == SIZE_MAX)
             c->cut_after = 20;
     }
-    if (traits & SIM_SLOW)
-        return 1;
+    if (traits & SIM_SLOW) {
+        if (uw_heap_contains(&c->slow_timer.node))
+            return 0;
+        return c->cut_after < SLOW_BYTES ? c->cut_after : SLOW_BYTES;
+    }
     return c->cut_after;
 }
 
 static void
-pause_sending(struct sim_conn *c)
+slow_on(struct sim_timer *timer, struct uw_usec now)
 {
-    struct timespec ts = {0, SLOW_US * 1000};
-
-    if (c->sim->personality->traits & SIM_SLOW)
-        nanosleep(&ts, NULL);
+    (void)now;
+    sim_touch(UW_CONTAINER(timer, struct sim_conn, slow_timer));
 }
 
 static void
@@ -340,7 +395,7 @@ send_some(struct sim_conn *c)
             c->dead = c->cut_after == 0;
             return;
         }
-        total = bounded(c, iov, &n, limit);
+        total = bounded(iov, &n, limit);
         msg.msg_iovlen = (size_t)n;
         sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
@@ -352,31 +407,62 @@ send_some(struct sim_conn *c)
         uw_session_tx_done(c->session, (size_t)sent);
         if (c->cut_after != SIZE_MAX)
             c->cut_after -= (size_t)sent;
-        pause_sending(c);
+        if (c->cut_after == 0)
+            c->dead = 1;
+        if (c->sim->personality->traits & SIM_SLOW)
+            sim_set_timer(c->sim, &c->slow_timer, uw_usec_add(c->sim->now, uw_msec(SLOW_MS)));
         if ((size_t)sent < total)
             return;
     }
+}
+
+static int
+is_over(const struct sim_conn *c)
+{
+    return c->dead || uw_session_wants_close(c->session) ||
+           (c->hangup && uw_session_unsent(c->session) == 0);
+}
+
+/* Also waits for room to send, but where time decides. */
+static unsigned
+events_of(const struct sim_conn *c)
+{
+    unsigned events = 0;
+
+    if (uw_session_wants_read(c->session) && c->flying < FLYING_MAX)
+        events |= EPOLLIN;
+    if (uw_session_unsent(c->session) && !c->mute && !uw_heap_contains(&c->slow_timer.node))
+        events |= EPOLLOUT;
+    return events;
 }
 
 /* After anything that may have made bytes to send, or have room for more to come. */
 static void
 settle(struct sim_conn *c)
 {
-    struct iovec iov[4];
-    unsigned events = 0;
-
+    if (!c->dead)
+        send_some(c);
     if (!c->dead && uw_session_resume(c->session) < 0)
         c->dead = 1;
-    send_some(c);
-    if (c->dead || uw_session_wants_close(c->session)) {
+    if (!is_over(c)) {
+        watch(c, events_of(c));
+    } else if (sim_urbs_survive(c)) {
+        c->dead = 1;
+        close_socket(c);
+    } else {
         close_conn(c);
-        return;
     }
-    if (uw_session_wants_read(c->session))
-        events |= EPOLLIN;
-    if (!c->mute && uw_session_tx(c->session, iov, 4) > 0)
-        events |= EPOLLOUT;
-    watch(c, events);
+}
+
+static void
+settle_all(struct uw_sim *sim)
+{
+    struct sim_conn *c;
+
+    while ((c = uw_list_first(&sim->touched, struct sim_conn, touched))) {
+        uw_list_remove(&c->touched);
+        settle(c);
+    }
 }
 
 static void
@@ -386,6 +472,7 @@ feed(struct sim_conn *c, const uint8_t *bytes, size_t size)
         uw_log(&c->sim->log, UW_LOG_WARNING, "a client broke the protocol; its connection ends");
         c->dead = 1;
     }
+    sim_touch(c);
 }
 
 /* ---- latency: what comes in is held back for a while ---- */
@@ -402,6 +489,7 @@ land(struct sim_timer *timer, struct uw_usec now)
             break;
         }
         uw_list_remove(&f->link);
+        c->flying -= f->size;
         feed(c, f->bytes, f->size);
         free(f);
     }
@@ -419,13 +507,14 @@ take_off(struct sim_conn *c, const uint8_t *bytes, size_t size)
         return;
     }
     if (sim->jitter.us)
-        delay += sim_random(sim) % sim->jitter.us;
+        delay += sim_random(&sim->random) % sim->jitter.us;
     f->at = uw_usec_add(sim->now, uw_usec(delay));
     last =
         uw_list_empty(&c->flights) ? NULL : UW_CONTAINER(c->flights.prev, struct sim_flight, link);
     if (last && last->at.us > f->at.us)
         f->at = last->at;
     f->size = size;
+    c->flying += size;
     memcpy(f->bytes, bytes, size);
     uw_list_insert(&c->flights, &f->link);
     if (!last)
@@ -438,6 +527,7 @@ receive(struct sim_conn *c)
     static uint8_t buf[RX_SIZE];
     ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
 
+    sim_touch(c);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -478,6 +568,8 @@ add_conn(struct uw_sim *sim, int fd, uint32_t peer)
     c->events = EPOLLIN;
     c->cut_after = SIZE_MAX;
     c->flight_timer.fire = land;
+    c->slow_timer.fire = slow_on;
+    uw_list_init(&c->touched);
     sim_lane_init(&c->lane);
     uw_list_init(&c->flights);
     uw_list_insert(&sim->conns, &c->link);
@@ -605,6 +697,14 @@ run_timers(struct uw_sim *sim)
     }
 }
 
+static void
+serve_conn(struct sim_conn *c, unsigned events)
+{
+    sim_touch(c);
+    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+        receive(c);
+}
+
 static int
 milliseconds(const struct uw_sim *sim)
 {
@@ -623,7 +723,6 @@ uw_sim_run(struct uw_sim *sim)
     if (sim->listen_fd < 0)
         return UW_ERROR_INVALID;
     while (!atomic_load(&sim->stop)) {
-        struct uw_list *pos, *tmp;
         int n;
 
         sim->now = uw_now();
@@ -634,12 +733,11 @@ uw_sim_run(struct uw_sim *sim)
 
             if (ptr == &sim->listen_fd)
                 accept_conns(sim);
-            else if (ptr != &sim->wake_fd && (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
-                receive((struct sim_conn *)ptr);
+            else if (ptr != &sim->wake_fd)
+                serve_conn((struct sim_conn *)ptr, events[i].events);
         }
         run_timers(sim);
-        /* One connection's URB may have made another's answer. */
-        uw_list_each(pos, tmp, &sim->conns) settle(UW_CONTAINER(pos, struct sim_conn, link));
+        settle_all(sim);
     }
     return 0;
 }

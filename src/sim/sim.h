@@ -13,24 +13,35 @@
 #include "sim/device.h"
 
 enum sim_trait {
-    SIM_SERIAL_SERVER = 1 << 0,      /* one URB at a time for all devices and connections */
-    SIM_SERIAL_CONNECTION = 1 << 1,  /* one URB at a time for each connection */
-    SIM_HIDES_USED = 1 << 2,         /* a device in use is not in the list */
-    SIM_NO_EXCLUSION = 1 << 3,       /* lets a second client in */
-    SIM_READ_SURVIVES = 1 << 4,      /* a waiting read holds the server after its client left */
-    SIM_DEAD_AFTER_STALL = 1 << 5,   /* -19 for ever after a stall */
-    SIM_NO_ISO = 1 << 6,             /* -95 for isochronous URBs */
-    SIM_RELEASES_BY_HOST = 1 << 7,   /* any closing connection of a host releases its device */
-    SIM_EMPTY_READS = 1 << 8,        /* a read that waits too long succeeds with no bytes */
-    SIM_STALLS_SWALLOWED = 1 << 9,   /* status 0 and no bytes where a stall should be */
-    SIM_NO_ALTSETTINGS = 1 << 10,    /* endpoints of an alternate setting do not work */
-    SIM_OVERLONG = 1 << 11,          /* ignores wLength of GET_DESCRIPTOR */
-    SIM_ANY_BUSID = 1 << 12,         /* the busid of an import is not looked at */
-    SIM_REMEMBERS_SEQNUMS = 1 << 13, /* drops a seqnum it has seen, across connections */
-    SIM_GARBAGE = 1 << 14,           /* rubbish in place of the first RET_SUBMIT */
-    SIM_SLOW = 1 << 15,              /* a byte at a time */
-    SIM_HALF_PDU = 1 << 16,          /* closes in the middle of an answer */
-    SIM_VANISHES = 1 << 17           /* stops answering, connection open */
+    SIM_SERIAL_SERVER = 1 << 0,       /* one URB at a time for all devices and connections */
+    SIM_SERIAL_CONNECTION = 1 << 1,   /* one URB at a time for each connection */
+    SIM_HIDES_USED = 1 << 2,          /* a device in use is not in the list */
+    SIM_NO_EXCLUSION = 1 << 3,        /* lets a second client in */
+    SIM_READ_SURVIVES = 1 << 4,       /* a waiting read holds the server after its client left */
+    SIM_DEAD_AFTER_STALL = 1 << 5,    /* -19 for ever after a stall */
+    SIM_NO_ISO = 1 << 6,              /* -95 for isochronous URBs */
+    SIM_RELEASES_BY_HOST = 1 << 7,    /* any closing connection of a host releases its device */
+    SIM_EMPTY_READS = 1 << 8,         /* a read that waits too long succeeds with no bytes */
+    SIM_STALLS_SWALLOWED = 1 << 9,    /* status 0 and no bytes where a stall should be */
+    SIM_NO_ALTSETTINGS = 1 << 10,     /* endpoints of an alternate setting do not work */
+    SIM_OVERLONG = 1 << 11,           /* ignores wLength of GET_DESCRIPTOR */
+    SIM_ANY_BUSID = 1 << 12,          /* the busid of an import is not looked at */
+    SIM_REMEMBERS_SEQNUMS = 1 << 13,  /* drops a seqnum it has seen, across connections */
+    SIM_GARBAGE = 1 << 14,            /* rubbish in place of the first RET_SUBMIT */
+    SIM_SLOW = 1 << 15,               /* a byte at a time */
+    SIM_HALF_PDU = 1 << 16,           /* closes in the middle of an answer */
+    SIM_VANISHES = 1 << 17,           /* stops answering, connection open */
+    SIM_STRICT = 1 << 18,             /* closes on a URB that Linux's usb_submit_urb refuses */
+    SIM_STRICT_DIRECTION = 1 << 19,   /* -22 when direction and bmRequestType disagree */
+    SIM_TRUNCATES = 1 << 20,          /* what has no room in a read is lost, with status 0 */
+    SIM_FLUSHES = 1 << 21,            /* an unlink fails all that waits at the endpoint */
+    SIM_OPEN_WHEN_GONE = 1 << 22,     /* the connection outlives the device */
+    SIM_CONTROL_SILENT = 1 << 23,     /* a control request that fails is not answered */
+    SIM_SMALL_WRITES = 1 << 24,       /* of OUT data 256 bytes are taken, with status 0 */
+    SIM_SUMS_INTERFACES = 1 << 25,    /* records of the interfaces of all configurations */
+    SIM_COUNTS_ALTSETTINGS = 1 << 26, /* a record for each alternate setting */
+    SIM_TYPED = 1 << 27,              /* an interval makes an endpoint an interrupt endpoint */
+    SIM_SAYS_HIGH = 1 << 28           /* the speed of every device is high */
 };
 
 struct sim_personality {
@@ -42,7 +53,9 @@ struct sim_personality {
     uint32_t urb_us;   /* the time that every URB takes */
     uint32_t empty_ms; /* SIM_EMPTY_READS: how long a read waits */
     int32_t (*status)(int32_t status, uint8_t endpoint); /* its dialect; NULL: Linux */
-    uint32_t import_refused; /* import status for "in use"; 0: as Linux */
+    uint32_t import_refused;  /* import status for "in use"; 0: as Linux */
+    uint32_t super_speed;     /* the number for SuperSpeed; 0: as Linux */
+    int32_t unknown_endpoint; /* status; 0: never answered */
 };
 
 const struct sim_personality *sim_personality_find(const char *name);
@@ -67,6 +80,7 @@ struct sim_fail {
     uint32_t percent; /* with this probability */
     uint32_t ms;      /* FAIL_DELAY */
     uint32_t at;      /* FAIL_CLOSE: bytes of the answer that are sent before */
+    uint32_t random;  /* state of its own, so that runs are alike */
     uint32_t seen, done;
 };
 
@@ -78,10 +92,8 @@ struct sim_fail *sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint);
 struct sim_lane {
     struct uw_list queue; /* of struct uw_request */
     struct uw_request *current;
-    struct sim_device *stuck; /* a read survives its client */
-    uint8_t stuck_endpoint;
     struct sim_timer timer; /* until the present one may begin */
-    int resting;
+    int resting, advancing;
 };
 
 /* Bytes under way to us: the network's latency. */
@@ -94,18 +106,22 @@ struct sim_flight {
 
 struct sim_conn {
     struct uw_list link;
+    struct uw_list touched; /* in the bench's list */
     struct uw_sim *sim;
-    int fd;
+    int fd;        /* -1: the client left, its read did not */
     uint32_t peer; /* IPv4 address of the other end, 0 for others */
     struct uw_session *session;
     struct sim_device *device;
     struct sim_lane lane;
     struct uw_list flights;
+    size_t flying;
     struct sim_timer flight_timer;
+    struct sim_timer slow_timer; /* SIM_SLOW: until the next few bytes */
     unsigned events;
     uint64_t urbs;
     size_t cut_after; /* FAIL_CLOSE: bytes still to be sent; SIZE_MAX: no end */
     int mute;         /* answers nothing any more */
+    int hangup;       /* closes once everything was sent */
     int dead;
 };
 
@@ -121,6 +137,7 @@ struct sim_timeout {
 
 struct uw_sim {
     struct uw_list devices, conns, fails, timeouts;
+    struct uw_list touched; /* of struct sim_conn: something changed */
     const struct sim_personality *personality;
     struct uw_usec latency, jitter;
     struct uw_log log;
@@ -135,12 +152,16 @@ struct uw_sim {
     struct uw_usec now;
 };
 
-uint32_t sim_random(struct uw_sim *sim);
+uint32_t sim_random(uint32_t *state);
 void sim_set_timer(struct uw_sim *sim, struct sim_timer *timer, struct uw_usec at);
 
 /* server.c */
 void sim_server_init(struct uw_sim *sim);
 void sim_server_close(struct uw_sim *sim);
+/* There is something to do for a connection. */
+void sim_touch(struct sim_conn *conn);
+/* The connection closes once what is answered was sent. */
+void sim_hang_up(struct sim_conn *conn);
 
 /* urbs.c: between session and device */
 void sim_lane_init(struct sim_lane *lane);
@@ -149,7 +170,7 @@ int sim_urb_unlink(struct sim_conn *conn, struct uw_request *request);
 /* The connection is going: forgets its requests. */
 void sim_urbs_forget(struct sim_conn *conn);
 void sim_lane_advance(struct uw_sim *sim, struct sim_lane *lane);
-/* A lane held by a read whose client left, which the device now answers. 1: that took the data. */
-int sim_lane_unstick(struct sim_device *device, uint8_t endpoint);
+/* 1: its client may leave, but a URB of it goes on (SIM_READ_SURVIVES). */
+int sim_urbs_survive(const struct sim_conn *conn);
 
 #endif

@@ -8,7 +8,13 @@
 
 #include "sim/sim.h"
 
+#define STATUS_IO            (-5)
+#define STATUS_INVALID       (-22)
+#define STATUS_PROTOCOL      (-71)
 #define STATUS_NOT_SUPPORTED (-95)
+
+#define OVERLONG    64u  /* bytes beyond what was asked for */
+#define SMALL_WRITE 256u /* SIM_SMALL_WRITES */
 
 void
 sim_lane_init(struct sim_lane *lane)
@@ -44,6 +50,24 @@ done_with(struct uw_sim *sim, struct sim_lane *lane, struct uw_request *r)
     sim_lane_advance(sim, lane);
 }
 
+/* Whatever was planned for a request is off. */
+static void
+cancel_timeouts(struct uw_sim *sim, const struct uw_request *r)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &sim->timeouts)
+    {
+        struct sim_timeout *t = UW_CONTAINER(pos, struct sim_timeout, link);
+
+        if (t->request != r)
+            continue;
+        sim_set_timer(sim, &t->timer, uw_never());
+        uw_list_remove(&t->link);
+        free(t);
+    }
+}
+
 static void
 send_answer(struct uw_request *r, int32_t status, uint32_t actual)
 {
@@ -52,10 +76,25 @@ send_answer(struct uw_request *r, int32_t status, uint32_t actual)
     struct sim_lane *lane = lane_of(c);
 
     uw_list_remove(&r->link);
+    cancel_timeouts(sim, r);
     if (sim->personality->status)
         status = sim->personality->status(status, r->endpoint);
     uw_session_reply(c->session, r, status, actual);
+    sim_touch(c);
     done_with(sim, lane, r);
+}
+
+static void
+never_answer(struct uw_request *r)
+{
+    struct sim_conn *c = conn_of(r);
+    struct sim_lane *lane = lane_of(c);
+
+    uw_list_remove(&r->link);
+    cancel_timeouts(c->sim, r);
+    uw_session_forget(c->session, r);
+    sim_touch(c);
+    done_with(c->sim, lane, r);
 }
 
 static void
@@ -90,6 +129,14 @@ answer_after(struct sim_device *d, struct uw_request *r, int32_t status, uint32_
     sim_set_timer(sim, &t->timer, uw_usec_add(sim->now, uw_msec(ms)));
 }
 
+/* More than was asked for; the request has room for that. */
+static uint32_t
+overlong(struct uw_request *r)
+{
+    memset(r->buffer + r->length, 0xee, OVERLONG);
+    return r->length + OVERLONG;
+}
+
 static void
 strike(struct sim_device *d, struct uw_request *r, const struct sim_fail *f, int32_t status,
        uint32_t actual)
@@ -101,16 +148,16 @@ strike(struct sim_device *d, struct uw_request *r, const struct sim_fail *f, int
         sim_halt(d, r->endpoint);
         send_answer(r, SIM_STALL, 0);
         break;
-    case FAIL_DROP: uw_list_remove(&r->link); break; /* never answered */
+    case FAIL_DROP: never_answer(r); break;
     case FAIL_DELAY: answer_after(d, r, status, actual, f->ms); break;
     case FAIL_SHORT: send_answer(r, status, actual / 2); break;
-    case FAIL_OVERLONG: send_answer(r, status, r->length); break;
+    case FAIL_OVERLONG: send_answer(r, status, overlong(r)); break;
     case FAIL_GONE:
         send_answer(r, SIM_SHUTDOWN, 0);
         sim_unplug(d);
         break;
     case FAIL_CLOSE:
-        c->cut_after = f->at;
+        c->cut_after = uw_session_unsent(c->session) + f->at;
         send_answer(r, status, actual);
         break;
     }
@@ -120,14 +167,21 @@ void
 sim_reply(struct sim_device *d, struct uw_request *r, int32_t status, uint32_t actual)
 {
     unsigned traits = d->sim->personality->traits;
+    int is_control = (r->endpoint & 0x0f) == 0;
     struct sim_fail *f;
 
     uw_list_remove(&r->link);
+    if (status == SIM_STALL && is_control && (traits & SIM_CONTROL_SILENT)) {
+        never_answer(r);
+        return;
+    }
     if (status == SIM_STALL) {
-        d->stalled |= (r->endpoint & 0x0f) != 0;
+        d->stalled |= !is_control;
         if (traits & SIM_STALLS_SWALLOWED)
             status = 0;
     }
+    if (status == SIM_OVERFLOW && (traits & SIM_TRUNCATES))
+        status = 0;
     f = status == SIM_SHUTDOWN ? NULL : sim_fail_strikes(d->sim, r->endpoint);
     if (f)
         strike(d, r, f, status, actual);
@@ -166,58 +220,118 @@ sim_wait(struct sim_device *d, struct uw_request *r)
     sim_set_timer(d->sim, &t->timer, uw_usec_add(d->sim->now, uw_msec(p->empty_ms)));
 }
 
-/* Whatever was planned for a request is off. */
-static void
-cancel_timeouts(struct uw_sim *sim, const struct uw_request *r)
-{
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &sim->timeouts)
-    {
-        struct sim_timeout *t = UW_CONTAINER(pos, struct sim_timeout, link);
-
-        if (t->request != r)
-            continue;
-        sim_set_timer(sim, &t->timer, uw_never());
-        uw_list_remove(&t->link);
-        free(t);
-    }
-}
-
 struct uw_request *
 sim_waiting(struct sim_device *d, uint8_t endpoint)
 {
-    struct uw_request *r = uw_list_first(&d->waiting[sim_slot(endpoint)], struct uw_request, link);
+    return uw_list_first(&d->waiting[sim_slot(endpoint)], struct uw_request, link);
+}
 
-    if (r)
-        cancel_timeouts(d->sim, r);
-    return r;
+void
+sim_fail_waiting(struct sim_device *d, unsigned slot, int32_t status)
+{
+    struct uw_list waiting;
+    struct uw_request *r;
+
+    /* Answering one may bring others here, and those are not meant. */
+    uw_list_init(&waiting);
+    while ((r = uw_list_first(&d->waiting[slot], struct uw_request, link))) {
+        uw_list_remove(&r->link);
+        uw_list_insert(&waiting, &r->link);
+    }
+    while ((r = uw_list_first(&waiting, struct uw_request, link)))
+        sim_reply(d, r, status, 0);
 }
 
 /* ---- beginning ---- */
 
-static void
-begin(struct sim_device *d, struct uw_request *r)
+/* What usb_submit_urb refuses; usbip-host then gives up the connection. */
+static int
+is_refused(const struct uw_request *r, const uint8_t *endpoint)
 {
-    unsigned traits = d->sim->personality->traits, slot = sim_slot(r->endpoint);
-    uint8_t number = r->endpoint & 0x0f;
+    unsigned type = endpoint ? endpoint[3] & 3u : UW_CONTROL;
 
-    if (d->gone || ((traits & SIM_DEAD_AFTER_STALL) && d->stalled && number)) {
-        sim_reply(d, r, d->gone ? SIM_SHUTDOWN : SIM_NODEV, 0);
-    } else if (r->iso_count && (traits & SIM_NO_ISO)) {
-        sim_reply(d, r, STATUS_NOT_SUPPORTED, 0);
-    } else if (number == 0) {
+    if (!endpoint)
+        return (uint32_t)(r->setup[6] | r->setup[7] << 8) != r->length;
+    if ((type == UW_ISOCHRONOUS) != (r->iso_count > 0))
+        return 1;
+    return (type == UW_ISOCHRONOUS || type == UW_INTERRUPT) && r->interval <= 0;
+}
+
+/* A server that is told the type of an endpoint by the interval, and is told wrong. */
+static int
+is_mistyped(const struct uw_request *r, const uint8_t *endpoint)
+{
+    unsigned type = endpoint[3] & 3u;
+
+    return r->iso_count == 0 && (type == UW_INTERRUPT) != (r->interval != 0);
+}
+
+static int
+has_altsettings(const struct sim_device *d)
+{
+    struct uw_extra rest = {d->configs[0], d->config_size[0]}, one;
+
+    while (uw_descriptor_next(&rest, &one))
+        if (one.bytes[1] == UW_DT_INTERFACE && one.bytes[3] != 0)
+            return 1;
+    return 0;
+}
+
+static void
+begin_control(struct sim_device *d, struct uw_request *r)
+{
+    unsigned traits = d->sim->personality->traits;
+
+    if ((traits & SIM_STRICT) && is_refused(r, NULL))
+        conn_of(r)->dead = 1;
+    else if ((traits & SIM_STRICT_DIRECTION) && ((r->setup[0] ^ r->endpoint) & 0x80))
+        sim_reply(d, r, STATUS_INVALID, 0);
+    else
         sim_control(d, r);
-    } else if (!sim_max_packet(d, r->endpoint)) {
-        /* As usbip-host: a URB for an endpoint that is not there is never answered. */
-        uw_list_remove(&r->link);
-    } else if (d->halted >> slot & 1u) {
+}
+
+static void
+begin_transfer(struct sim_device *d, struct uw_request *r)
+{
+    const struct sim_personality *p = d->sim->personality;
+    const uint8_t *endpoint = sim_endpoint(d, r->endpoint);
+
+    if ((p->traits & SIM_DEAD_AFTER_STALL) && d->stalled) {
+        sim_reply(d, r, SIM_NODEV, 0);
+    } else if ((p->traits & SIM_NO_ALTSETTINGS) && has_altsettings(d)) {
+        sim_reply(d, r, STATUS_IO, 0);
+    } else if (!endpoint && p->unknown_endpoint) {
+        sim_reply(d, r, p->unknown_endpoint, 0);
+    } else if (!endpoint) {
+        /* usbip-host never answers a URB for an endpoint that is not there. */
+        never_answer(r);
+    } else if ((p->traits & SIM_STRICT) && is_refused(r, endpoint)) {
+        conn_of(r)->dead = 1;
+    } else if ((p->traits & SIM_TYPED) && is_mistyped(r, endpoint)) {
+        sim_reply(d, r, STATUS_PROTOCOL, 0);
+    } else if (d->halted >> sim_slot(r->endpoint) & 1u) {
         sim_reply(d, r, SIM_STALL, 0);
     } else if (d->model->transfer) {
+        if ((p->traits & SIM_SMALL_WRITES) && !(r->endpoint & 0x80) && r->length > SMALL_WRITE)
+            r->length = SMALL_WRITE;
         d->model->transfer(d, r);
     } else {
         sim_wait(d, r);
     }
+}
+
+static void
+begin(struct sim_device *d, struct uw_request *r)
+{
+    sim_touch(conn_of(r));
+    if (d->gone)
+        sim_reply(d, r, SIM_SHUTDOWN, 0);
+    else if (r->iso_count && (d->sim->personality->traits & SIM_NO_ISO))
+        sim_reply(d, r, STATUS_NOT_SUPPORTED, 0);
+    else if ((r->endpoint & 0x0f) == 0)
+        begin_control(d, r);
+    else
+        begin_transfer(d, r);
 }
 
 static void
@@ -235,7 +349,11 @@ rested(struct sim_timer *timer, struct uw_usec now)
 void
 sim_lane_advance(struct uw_sim *sim, struct sim_lane *lane)
 {
-    while (!lane->current && !lane->stuck && !uw_list_empty(&lane->queue)) {
+    /* What begins may end at once, and then comes here again. */
+    if (lane->advancing)
+        return;
+    lane->advancing = 1;
+    while (!lane->current && !uw_list_empty(&lane->queue)) {
         struct uw_request *r = UW_CONTAINER(lane->queue.next, struct uw_request, link);
 
         uw_list_remove(&r->link);
@@ -245,10 +363,11 @@ sim_lane_advance(struct uw_sim *sim, struct sim_lane *lane)
             lane->timer.fire = rested;
             sim_set_timer(sim, &lane->timer,
                           uw_usec_add(sim->now, uw_usec(sim->personality->urb_us)));
-            return;
+        } else {
+            begin(conn_of(r)->device, r);
         }
-        begin(conn_of(r)->device, r);
     }
+    lane->advancing = 0;
 }
 
 static int
@@ -270,8 +389,10 @@ sim_urb_submit(struct sim_conn *c, struct uw_request *r)
 
     r->data = c;
     c->urbs++;
-    if (was_seen(c->sim, r->seqnum) || !c->device || c->mute)
+    if (!c->device || c->mute || was_seen(c->sim, r->seqnum)) {
+        uw_session_forget(c->session, r);
         return;
+    }
     if (!lane) {
         begin(c->device, r);
         return;
@@ -287,10 +408,14 @@ sim_urb_unlink(struct sim_conn *c, struct uw_request *r)
 
     cancel_timeouts(c->sim, r);
     uw_list_remove(&r->link);
+    if (c->device && (c->sim->personality->traits & SIM_FLUSHES))
+        sim_fail_waiting(c->device, sim_slot(r->endpoint), SIM_RESET);
     if (lane && lane->current == r) {
+        if (lane->resting)
+            sim_set_timer(c->sim, &lane->timer, uw_never());
+        lane->resting = 0;
         lane->current = NULL;
-        if (!lane->resting)
-            sim_lane_advance(c->sim, lane);
+        sim_lane_advance(c->sim, lane);
     }
     return 1;
 }
@@ -300,7 +425,6 @@ sim_urb_unlink(struct sim_conn *c, struct uw_request *r)
 static void
 forget_lane(struct sim_conn *c, struct sim_lane *lane)
 {
-    struct uw_sim *sim = c->sim;
     struct uw_request *r = lane->current;
     struct uw_list *pos, *tmp;
 
@@ -314,13 +438,9 @@ forget_lane(struct sim_conn *c, struct sim_lane *lane)
     if (!r || conn_of(r) != c)
         return;
     lane->current = NULL;
-    if (lane->resting) {
-        lane->resting = 0;
-        sim_set_timer(sim, &lane->timer, uw_never());
-    } else if ((sim->personality->traits & SIM_READ_SURVIVES) && (r->endpoint & 0x80)) {
-        lane->stuck = c->device;
-        lane->stuck_endpoint = r->endpoint;
-    }
+    if (lane->resting)
+        sim_set_timer(c->sim, &lane->timer, uw_never());
+    lane->resting = 0;
 }
 
 void
@@ -350,39 +470,42 @@ sim_urbs_forget(struct sim_conn *c)
 }
 
 int
-sim_lane_unstick(struct sim_device *d, uint8_t endpoint)
+sim_urbs_survive(const struct sim_conn *c)
 {
-    struct sim_lane *lane = &d->sim->lane;
+    const struct sim_lane *lane = &c->sim->lane;
 
-    if (lane->stuck != d || lane->stuck_endpoint != endpoint)
-        return 0;
-    lane->stuck = NULL;
-    sim_lane_advance(d->sim, lane);
-    return 1;
+    return (c->sim->personality->traits & SIM_READ_SURVIVES) && lane->current && !lane->resting &&
+           conn_of(lane->current) == c;
 }
 
 void
 sim_halt(struct sim_device *d, uint8_t endpoint)
 {
-    struct uw_list *pos, *tmp;
     unsigned slot = sim_slot(endpoint);
 
     if ((endpoint & 0x0f) == 0)
         return;
     d->halted |= 1u << slot;
-    uw_list_each(pos, tmp, &d->waiting[slot])
-        sim_reply(d, UW_CONTAINER(pos, struct uw_request, link), SIM_STALL, 0);
+    d->stalled = 1;
+    sim_fail_waiting(d, slot, SIM_STALL);
 }
 
 void
 sim_unplug(struct sim_device *d)
 {
-    d->gone = 1;
-    for (unsigned slot = 0; slot < SIM_SLOTS; slot++) {
-        struct uw_list *pos, *tmp;
+    struct uw_list *pos, *tmp;
 
-        uw_list_each(pos, tmp, &d->waiting[slot])
-            sim_reply(d, UW_CONTAINER(pos, struct uw_request, link), SIM_SHUTDOWN, 0);
-    }
+    d->gone = 1;
+    for (unsigned slot = 0; slot < SIM_SLOTS; slot++)
+        sim_fail_waiting(d, slot, SIM_SHUTDOWN);
     sim_plan(d, uw_never());
+    if (d->sim->personality->traits & SIM_OPEN_WHEN_GONE)
+        return;
+    uw_list_each(pos, tmp, &d->sim->conns)
+    {
+        struct sim_conn *c = UW_CONTAINER(pos, struct sim_conn, link);
+
+        if (c->device == d)
+            sim_hang_up(c);
+    }
 }

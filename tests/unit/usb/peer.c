@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -334,7 +335,9 @@ listen_for(void *arg)
 
     while ((fd = accept(p->listener, NULL, NULL)) >= 0) {
         struct peer_conn *c;
+        int one = 1;
 
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         pthread_mutex_lock(&p->lock);
         c = &p->conns[p->num_conns];
         *c = (struct peer_conn){.peer = p, .fd = fd, .number = p->num_conns};

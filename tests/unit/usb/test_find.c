@@ -330,7 +330,7 @@ test_again_is_not_its_twin(void **state)
     r->peer->models[2].hidden = 1;
     strcpy(r->peer->models[1].busid, "1-3");
     strcpy(r->peer->models[2].busid, "9-9");
-    assert_int_equal(uw_device_find_again(old, uw_msec(150), &r->device, &fault),
+    assert_int_equal(uw_device_find_again(old, uw_msec(500), &r->device, &fault),
                      UW_ERROR_NOT_FOUND);
     assert_non_null(strstr(rig_sentence(&fault), "--serial B"));
     uw_device_free(old);

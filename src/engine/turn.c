@@ -17,8 +17,11 @@ gate_is_open(struct uw_engine *e)
     if (!e->profile->in_flight || e->profile->scope != UW_SCOPE_SERVER)
         return 1;
     /* Places go to engines in the order in which they asked. */
-    if (g->inside < e->profile->in_flight && (e->granted || uw_list_empty(&g->waiting)))
+    if (g->inside < e->profile->in_flight &&
+        (e->granted || uw_list_empty(&g->waiting) || g->waiting.next == &e->gate_link)) {
+        uw_list_remove(&e->gate_link);
         return 1;
+    }
     if (uw_list_empty(&e->gate_link) && !e->granted)
         uw_list_insert(&g->waiting, &e->gate_link);
     return 0;

@@ -61,7 +61,7 @@ peer_start_sharing(struct peer *p, const char *profile, struct uw_gate *gate)
 
     memset(p, 0, sizeof(*p));
     assert_non_null(params.profile);
-    p->rx_split = SIZE_MAX;
+    p->rx_split = p->rx_limit = SIZE_MAX;
     p->now = uw_usec(1000000);
     uw_seq_init(&p->seq, 100);
     p->source = (struct uw_tap_source){.connection = 7, .host = "test", .busid = "1-1"};
@@ -91,6 +91,21 @@ peer_stop(struct peer *p)
         free(p->sent[i].payload);
         free(p->sent[i].iso);
     }
+}
+
+void
+peer_stop_checked(struct peer *p, const struct job *jobs, unsigned count)
+{
+    struct uw_engine_stats stats;
+
+    uw_engine_abort(p->engine, UW_ERROR_CONNECTION_LOST, p->now);
+    peer_collect(p);
+    uw_engine_stats(p->engine, &stats);
+    assert_int_equal(stats.in_flight, 0);
+    assert_int_equal(stats.tombstones, 0);
+    for (unsigned i = 0; i < count; i++)
+        if (!jobs[i].done && jobs[i].x.status >= 0)
+            fail_msg("transfer %u was never handed back", i);
 }
 
 /* ---- from the engine ---- */
@@ -208,6 +223,12 @@ peer_feed(struct peer *p, const void *bytes, size_t size)
 
         if (p->rx_step && n > p->rx_step)
             n = p->rx_step;
+        if (p->rx_done == p->rx_limit) {
+            uw_engine_abort(p->engine, UW_ERROR_CONNECTION_LOST, p->now);
+            break;
+        }
+        if (p->rx_limit - p->rx_done < n)
+            n = p->rx_limit - p->rx_done;
         if (p->rx_split > p->rx_done && p->rx_split < p->rx_done + n)
             n = p->rx_split - p->rx_done;
         feed_piece(p, at, n);

@@ -51,6 +51,7 @@ struct peer {
     size_t tx_step;  /* at most so many bytes at a time; 0: no bound */
     size_t rx_split; /* the stream to the engine is split at this byte; SIZE_MAX: nowhere */
     size_t rx_step;  /* and into pieces of so many bytes; 0: no bound */
+    size_t rx_limit; /* the connection is lost after so many bytes; SIZE_MAX: not */
     int rx_direct;   /* use uw_engine_rx_target */
     size_t rx_done;  /* bytes fed so far */
     int rx_error;    /* what feeding returned last */
@@ -71,6 +72,9 @@ void peer_start(struct peer *peer, const char *profile);
 void peer_start_sharing(struct peer *peer, const char *profile, struct uw_gate *gate);
 void peer_stop(struct peer *peer);
 void peer_tap(struct peer *peer);
+/* Loses the connection and checks that every job that was taken has been handed back, once. */
+struct job;
+void peer_stop_checked(struct peer *peer, const struct job *jobs, unsigned count);
 
 /* Takes all that the engine has to send. Returns how many messages there are now. */
 unsigned peer_take(struct peer *peer);

@@ -2,6 +2,7 @@
  * What comes from the server, cut at every byte; what goes there, taken in steps of every size; the
  * connection lost at every byte. The results must not depend on any of it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ tell(const struct scenario *sc, const struct cut *cut, char *text, size_t size)
     sc->run(s);
     fed = peer.rx_done;
     story_end(s);
-    strncpy(text, s->text, size - 1);
+    snprintf(text, size, "%s", s->text);
     free(s);
     return fed;
 }

@@ -81,7 +81,7 @@ struct uw_usec cli_timeout(const struct cli *cli);
 enum cli_phase { CLI_CONNECTING, CLI_CHOOSING, CLI_USING };
 
 /* The exit code for enum uw_error. */
-enum cli_exit cli_exit_code(int error, enum cli_phase phase);
+int cli_exit_code(int error, enum cli_phase phase);
 /* Writes the fault's sentence to standard error and returns the exit code. */
 int cli_fault(const struct uw_fault *fault, enum cli_phase phase);
 /* One sentence about the command line to standard error; returns CLI_USAGE. */

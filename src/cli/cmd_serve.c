@@ -173,7 +173,7 @@ wait_for_eof(void *data)
 static int
 run(const struct cli *cli, struct uw_sim *sim)
 {
-    pthread_t reader;
+    pthread_t reader = 0;
     int until_eof = cli_has(cli, OPT_UNTIL_EOF), r;
 
     if (until_eof && pthread_create(&reader, NULL, wait_for_eof, sim) != 0)

@@ -202,10 +202,10 @@ show_named(struct view *view, const char *name, enum kind kind, uint32_t value)
         names_terminal(word, text, sizeof(text));
     else
         snprintf(text, sizeof(text), " %ux %u bytes", (value >> 11 & 3) + 1, value & 0x7ff);
-    if (kind == ADDRESS)
+    if (kind != CLASS && kind != SUBCLASS && kind != PROTOCOL && kind != COUNTRY)
         format = SINK_HEX;
-    else if (kind != CLASS && kind != SUBCLASS && kind != PROTOCOL && kind != COUNTRY)
-        format = SINK_HEX, width = 2;
+    if (format == SINK_HEX && kind != ADDRESS)
+        width = 2;
     sink_number(view->sink, name, value, format, width, text);
 }
 

@@ -11,14 +11,14 @@
 
 static const struct {
     int error;
-    enum cli_exit exits[3]; /* by enum cli_phase */
+    int exits[3]; /* by enum cli_phase */
 } exit_codes[] = {
 #define EXIT(error, connecting, choosing, using) {UW_ERROR_##error, {connecting, choosing, using}},
 #include "exitcodes.def"
 #undef EXIT
 };
 
-enum cli_exit
+int
 cli_exit_code(int error, enum cli_phase phase)
 {
     if (error >= 0)
@@ -29,7 +29,7 @@ cli_exit_code(int error, enum cli_phase phase)
     return CLI_FAILED;
 }
 
-static void
+__attribute__((format(printf, 1, 0))) static void
 say(const char *format, va_list args)
 {
     fflush(stdout); /* so that the two streams read in order on a terminal */

@@ -15,10 +15,6 @@
 #define BUSES      3u /* 1: everything but SuperSpeed; 2: SuperSpeed */
 #define COPIES_MAX 500u
 
-#define SIM_MODEL_X(name) extern const struct sim_model name;
-#include "sim/devices.def"
-#undef SIM_MODEL_X
-
 static const struct sim_model *const models[] = {
 #define SIM_MODEL_X(name) &name,
 #include "sim/devices.def"

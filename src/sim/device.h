@@ -111,6 +111,11 @@ sim_slot(uint8_t endpoint)
     return (endpoint & 0x0fu) | (endpoint & 0x80 ? 16u : 0u);
 }
 
+/* The models there are, one a file; bench.c has the table. */
+#define SIM_MODEL_X(name) extern const struct sim_model name;
+#include "sim/devices.def"
+#undef SIM_MODEL_X
+
 /* ---- for models ---- */
 
 /* Answers a request; forgets it. */

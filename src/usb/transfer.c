@@ -78,7 +78,7 @@ uw_import_descriptor(struct uw_import *import, uint8_t type, uint8_t index, uint
                      void *buf, uint16_t size, struct uw_usec timeout, size_t *ret_actual,
                      struct uw_fault *fault)
 {
-    struct uw_fault f;
+    struct uw_fault f = {0};
     int r = uw_import_control(import, 0x80, 0x06, (uint16_t)(type << 8 | index), language, buf,
                               size, timeout, ret_actual, fault ? &f : NULL);
 

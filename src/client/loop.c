@@ -16,6 +16,7 @@
 #include "client/import.h"
 #include "client/loop.h"
 #include "client/resolve.h"
+#include "client/service.h"
 
 #define READY_MAX 64
 
@@ -101,6 +102,7 @@ after_fork_child(void)
     {
         struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
 
+        uw_service_forget_locked(loop);
         renew_poller(loop);
         uw_loop_unlock(loop);
     }

@@ -58,7 +58,8 @@ struct uw_loop {
     struct uw_list taps;
     struct uw_seq seq;
     uint32_t connections, servers;
-    struct uw_list all; /* of every loop of the process, for fork */
+    struct uw_list all;         /* of every loop of the process, for fork */
+    struct uw_service *service; /* NULL: nobody needs it */
     uint8_t rx[UW_RX_SIZE];
 };
 

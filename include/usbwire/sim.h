@@ -44,8 +44,8 @@ int uw_sim_fail(struct uw_sim *sim, const char *spec, struct uw_fault *fault);
 int uw_sim_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t *ret_port,
                   struct uw_fault *fault);
 
-/* Device `index` from 0 as its record in the list; returns its name, NULL past the end. Call it after
- * uw_sim_listen; the interface records are left out. */
+/* Device `index` from 0 as its record in the list; returns its name, NULL past the end. Call it
+ * after uw_sim_listen; the interface records are left out. */
 const char *uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_info);
 
 /* Serves until uw_sim_stop. */

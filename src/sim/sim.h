@@ -155,11 +155,22 @@ struct uw_sim {
 uint32_t sim_random(uint32_t *state);
 void sim_set_timer(struct uw_sim *sim, struct sim_timer *timer, struct uw_usec at);
 
+/* offer.c; the last two as struct uw_export has them, data being a struct sim_conn */
+void sim_name_device(const struct uw_sim *sim, struct sim_device *device);
+struct uw_device_list *sim_list_devices(void *data);
+uint32_t sim_import_device(void *data, const char *busid, struct uw_device_info *ret_info);
+
 /* server.c */
-void sim_server_init(struct uw_sim *sim);
 void sim_server_close(struct uw_sim *sim);
+
+/* conn.c */
+void sim_conn_add(struct uw_sim *sim, int fd, uint32_t peer);
+void sim_conn_close(struct sim_conn *conn);
+void sim_conn_receive(struct sim_conn *conn);
 /* There is something to do for a connection. */
 void sim_touch(struct sim_conn *conn);
+/* Does it, for all. */
+void sim_settle(struct uw_sim *sim);
 /* The connection closes once what is answered was sent. */
 void sim_hang_up(struct sim_conn *conn);
 

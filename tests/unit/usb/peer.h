@@ -83,6 +83,9 @@ void peer_reply(struct peer_conn *conn, const struct uw_pdu *pdu, int status, co
                 size_t size);
 void peer_hang_up(struct peer_conn *conn);
 
+/* The IN that waits as number `index` is answered, or will not be. With the lock held. */
+void peer_forget_held(struct peer *peer, unsigned index);
+
 /* 1 when it is that control request. */
 int peer_is(const struct uw_pdu *pdu, uint8_t request_type, uint8_t request);
 

@@ -43,6 +43,20 @@ uw_list_remove(struct uw_list *node)
     uw_list_init(node);
 }
 
+/* The first node, taken out; NULL when there is none. */
+static inline struct uw_list *
+uw_list_pop(struct uw_list *head)
+{
+    struct uw_list *node = head->next;
+
+    if (node == head)
+        return NULL;
+    head->next = node->next;
+    node->next->prev = head;
+    uw_list_init(node);
+    return node;
+}
+
 #define uw_list_first(head, type, member)                                                          \
     (uw_list_empty(head) ? NULL : UW_CONTAINER((head)->next, type, member))
 

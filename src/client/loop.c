@@ -10,13 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/import.h"
 #include "client/loop.h"
 #include "client/resolve.h"
-#include "client/service.h"
 
 #define READY_MAX 64
 
@@ -31,16 +29,6 @@ struct waiter {
     int leads;
 };
 
-struct tap_entry {
-    struct uw_list link;
-    const struct uw_tap *tap;
-};
-
-/* Every loop of the process: fork has to know them. */
-static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct uw_list loops = {&loops, &loops};
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
 void
 uw_loop_lock(struct uw_loop *loop)
 {
@@ -51,68 +39,6 @@ void
 uw_loop_unlock(struct uw_loop *loop)
 {
     pthread_mutex_unlock(&loop->lock);
-}
-
-/* ---- fork: a child gets descriptors of its own to wait with, keeps the sockets, leads nothing
- * ---- */
-
-static void
-before_fork(void)
-{
-    struct uw_list *pos, *tmp;
-
-    pthread_mutex_lock(&loops_lock);
-    uw_list_each(pos, tmp, &loops) uw_loop_lock(UW_CONTAINER(pos, struct uw_loop, all));
-}
-
-static void
-after_fork_parent(void)
-{
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &loops) uw_loop_unlock(UW_CONTAINER(pos, struct uw_loop, all));
-    pthread_mutex_unlock(&loops_lock);
-}
-
-static void
-renew_poller(struct uw_loop *loop)
-{
-    struct uw_list *pos, *tmp;
-    struct uw_poller *old = loop->poller;
-
-    loop->leading = loop->polling = loop->asleep = 0;
-    uw_list_init(&loop->waiters);
-    if (loop->ops->create(&loop->poller) < 0) {
-        loop->poller = old;
-        return;
-    }
-    uw_list_each(pos, tmp, &loop->sources)(void)
-        loop->ops->add(loop->poller, UW_CONTAINER(pos, struct uw_source, link));
-    if (loop->embedded)
-        (void)loop->ops->fd(loop->poller);
-    loop->ops->destroy(old);
-}
-
-static void
-after_fork_child(void)
-{
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &loops)
-    {
-        struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
-
-        uw_service_forget_locked(loop);
-        renew_poller(loop);
-        uw_loop_unlock(loop);
-    }
-    pthread_mutex_unlock(&loops_lock);
-}
-
-static void
-watch_forks(void)
-{
-    (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
 /* ---- making and freeing ---- */
@@ -171,10 +97,7 @@ uw_loop_new(const struct uw_loop_options *options, struct uw_loop **ret_loop)
     uw_list_init(&loop->taps);
     uw_seq_init(&loop->seq, random_start());
     loop->wakes_at = uw_never();
-    pthread_once(&fork_once, watch_forks);
-    pthread_mutex_lock(&loops_lock);
-    uw_list_insert(&loops, &loop->all);
-    pthread_mutex_unlock(&loops_lock);
+    uw_forks_watch(loop);
     *ret_loop = loop;
     return 0;
 }
@@ -196,17 +119,13 @@ empty_graves(struct uw_loop *loop)
 void
 uw_loop_free(struct uw_loop *loop)
 {
-    struct uw_list *pos, *tmp;
-
     if (!loop)
         return;
-    pthread_mutex_lock(&loops_lock);
-    uw_list_remove(&loop->all);
-    pthread_mutex_unlock(&loops_lock);
+    uw_forks_ignore(loop);
     uw_loop_lock(loop);
     uw_lookups_abandon(loop);
     empty_graves(loop);
-    uw_list_each(pos, tmp, &loop->taps) free(UW_CONTAINER(pos, struct tap_entry, link));
+    uw_taps_free(loop);
     uw_loop_unlock(loop);
     loop->ops->destroy(loop->poller);
     pthread_mutex_destroy(&loop->lock);
@@ -567,57 +486,4 @@ uw_loop_interrupt(struct uw_loop *loop)
 {
     atomic_store(&loop->interrupted, 1);
     loop->ops->wake(loop->poller);
-}
-
-/* ---- taps ---- */
-
-void
-uw_loop_tell(void *data, const struct uw_tap_event *event)
-{
-    struct uw_loop *loop = (struct uw_loop *)data;
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &loop->taps)
-    {
-        const struct uw_tap *tap = UW_CONTAINER(pos, struct tap_entry, link)->tap;
-
-        tap->event(tap->data, event);
-    }
-}
-
-int
-uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap)
-{
-    struct tap_entry *entry;
-
-    if (!tap || tap->version != UW_TAP_VERSION || !tap->event)
-        return UW_ERROR_INVALID;
-    entry = calloc(1, sizeof(*entry));
-    if (!entry)
-        return UW_ERROR_NO_MEMORY;
-    entry->tap = tap;
-    uw_loop_lock(loop);
-    uw_list_insert(&loop->taps, &entry->link);
-    uw_imports_retap(loop);
-    uw_loop_unlock(loop);
-    return 0;
-}
-
-void
-uw_loop_remove_tap(struct uw_loop *loop, const struct uw_tap *tap)
-{
-    struct uw_list *pos, *tmp;
-
-    uw_loop_lock(loop);
-    uw_list_each(pos, tmp, &loop->taps)
-    {
-        struct tap_entry *entry = UW_CONTAINER(pos, struct tap_entry, link);
-
-        if (entry->tap == tap) {
-            uw_list_remove(&entry->link);
-            free(entry);
-        }
-    }
-    uw_imports_retap(loop);
-    uw_loop_unlock(loop);
 }

@@ -88,7 +88,13 @@ void uw_loop_wake_waiters(struct uw_loop *loop);
 /* Ends the wait of whoever leads, from any thread. */
 void uw_loop_poke(struct uw_loop *loop);
 
-/* NULL when there is no tap: otherwise tells all of them. */
+/* fork.c: from here on a fork leaves the loop usable in the child, too; until it is freed. */
+void uw_forks_watch(struct uw_loop *loop);
+void uw_forks_ignore(struct uw_loop *loop);
+
+/* taps.c */
+void uw_taps_free(struct uw_loop *loop);
+/* Tells all taps; what an engine is given as its tap. */
 void uw_loop_tell(void *loop, const struct uw_tap_event *event);
 static inline int
 uw_loop_is_tapped(const struct uw_loop *loop)

@@ -391,10 +391,10 @@ start_attempt(struct uw_asking *a, struct attempt *t)
     int r;
 
     errno = 0;
-    if (a->server->address.path[0])
-        r = uw_transport_unix(a->server->address.path, &transport);
-    else
+    if (a->next)
         r = uw_transport_tcp(a->next->ai_addr, a->next->ai_addrlen, &transport);
+    else
+        r = uw_transport_unix(a->server->address.path, &transport);
     if (r < 0) {
         a->last_errno = errno ? errno : ENOMEM;
         return r;

@@ -2,8 +2,8 @@
  * poller.h - waiting for descriptors: the one place where epoll, eventfd and timerfd are, and its
  * twin on poll(2)
  *
- * A poller knows a set of sources. uw_poller_wait is called without the loop's lock and may run
- * while other threads change the set; everything else is called with it, but uw_poller_wake.
+ * A poller knows a set of sources. Its `wait` is called without the loop's lock and may run while
+ * other threads change the set; everything else is called with it, but `wake`.
  */
 #ifndef UW_CLIENT_POLLER_H
 #define UW_CLIENT_POLLER_H

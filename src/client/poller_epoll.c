@@ -59,9 +59,9 @@ destroy(struct uw_poller *p)
 
 /* The poller's own descriptors carry their address in place of a source's. */
 static int
-watch_own(struct uw_poller *p, int *own)
+watch_own(struct uw_poller *p, const int *own)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data = {.ptr = own}};
+    struct epoll_event ev = {.events = EPOLLIN, .data = {.ptr = (void *)(uintptr_t)own}};
 
     return epoll_ctl(p->fd, EPOLL_CTL_ADD, *own, &ev) < 0 ? UW_ERROR_NO_MEMORY : 0;
 }

@@ -54,7 +54,7 @@ add(struct uw_poller *p, struct uw_source *s)
 {
     if (p->count == p->room) {
         size_t room = p->room ? p->room * 2 : 16;
-        struct uw_source **larger = realloc(p->sources, room * sizeof(*larger));
+        struct uw_source **larger = realloc(p->sources, room * sizeof(struct uw_source *));
 
         if (!larger)
             return UW_ERROR_NO_MEMORY;
@@ -94,7 +94,7 @@ prepare(struct uw_poller *p)
         if (!fds)
             return UW_ERROR_NO_MEMORY;
         p->fds = fds;
-        of = realloc(p->fd_sources, room * sizeof(*of));
+        of = realloc(p->fd_sources, room * sizeof(struct uw_source *));
         if (!of)
             return UW_ERROR_NO_MEMORY;
         p->fd_sources = of;

@@ -191,7 +191,8 @@ give_up_listing(void *arg)
 static struct uw_device_list *
 copy_list(const struct uw_device_list *list)
 {
-    const struct uw_device_info **infos = calloc(list->count + 1u, sizeof(*infos));
+    const struct uw_device_info **infos =
+        calloc(list->count + 1u, sizeof(const struct uw_device_info *));
     struct uw_device_list *copy = NULL;
 
     if (!infos)

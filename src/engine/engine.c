@@ -131,13 +131,12 @@ check(const struct uw_engine *e, const struct uw_xfer *x)
 int
 uw_engine_submit(struct uw_engine *e, struct uw_xfer *x, struct uw_usec now)
 {
-    struct uw_ep *ep = NULL;
     int r = e->status ? e->status : check(e, x);
+    struct uw_ep *ep = r < 0 ? NULL : uw_engine_ep(e, x);
 
     assert(x->state == XFER_IDLE);
-    if (r == UW_OK && !(ep = uw_engine_ep(e, x)))
-        r = UW_ERROR_NO_MEMORY;
-    if (r < 0) {
+    if (!ep) {
+        r = r < 0 ? r : UW_ERROR_NO_MEMORY;
         uw_tell_refused(e, x, r, now);
         return r;
     }

@@ -131,12 +131,19 @@ complete_full(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct u
     complete(e, ep, x, UW_ERROR_OVERFLOW, raw);
 }
 
-static void
-drop_chunk(struct uw_ep *ep, struct uw_chunk *c)
+/* 0 when nothing is kept. */
+static int
+drop_first_kept(struct uw_ep *ep)
 {
+    struct uw_list *node = uw_list_pop(&ep->kept);
+    struct uw_chunk *c;
+
+    if (!node)
+        return 0;
+    c = UW_CONTAINER(node, struct uw_chunk, link);
     ep->kept_bytes -= c->size;
-    uw_list_remove(&c->link);
     free(c);
+    return 1;
 }
 
 /* Whether there is something left to give. A reply of whole packets that ended short ended in a
@@ -164,12 +171,12 @@ serve(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_chunk 
 
         complete_full(e, ep, x, c, c->raw);
         if (!has_rest(ep, c) || (zero && c->off == c->size && !c->error))
-            drop_chunk(ep, c);
+            drop_first_kept(ep);
         return;
     }
     if (c->error || c->end)
         complete(e, ep, x, c->error, c->raw);
-    drop_chunk(ep, c);
+    drop_first_kept(ep);
 }
 
 static void
@@ -227,6 +234,7 @@ uw_in_begin(struct uw_engine *e, struct uw_post *p, size_t size)
     if (x) {
         room = x->length - x->actual;
         rx->xfer = x;
+        rx->stream = 1;
         rx->part[0].p = x->buffer + x->actual;
         rx->part[0].left = size < room ? size : room;
         size -= rx->part[0].left;
@@ -354,7 +362,6 @@ uw_in_finish(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
         /* All of it went to the caller, and there was room for more. */
         if (error || end)
             complete(e, ep, x, error, raw);
-        error = UW_OK;
     } else {
         if (x)
             complete_full(e, ep, x, c, raw);
@@ -461,9 +468,8 @@ uw_in_timeout(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct u
 void
 uw_in_drop_kept(struct uw_ep *ep)
 {
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &ep->kept) drop_chunk(ep, UW_CONTAINER(pos, struct uw_chunk, link));
+    while (drop_first_kept(ep))
+        ;
     ep->lost = UW_OK;
 }
 

@@ -109,12 +109,12 @@ struct uw_rx {
     size_t have;
     struct uw_pdu pdu;
     struct uw_post *post;   /* NULL: nobody knows this reply */
-    struct uw_xfer *xfer;   /* whose buffer part[0] is */
+    struct uw_xfer *xfer;   /* whose buffer part[0] is; then there is a post, too */
     struct uw_chunk *chunk; /* where the rest goes */
     struct rx_part part[3]; /* caller, chunk, excess */
     size_t taken;           /* bytes that xfer got out of this reply */
+    int stream; /* xfer->actual counts bytes as they come; of others when all is known */
     int overlong;
-    int no_memory;
     uint8_t *table;
     size_t table_size, table_have;
     uint8_t *shown; /* payload that only the tap will see */

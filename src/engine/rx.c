@@ -194,8 +194,7 @@ advance(struct uw_rx *rx, unsigned i, size_t n)
         rx->part[i].p += n;
     if (i == 0 && rx->xfer) {
         rx->taken += n;
-        /* A read counts what it has as it comes; the others when all is known. */
-        if (rx->post->stream)
+        if (rx->stream)
             rx->xfer->actual += n;
     }
 }

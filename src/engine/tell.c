@@ -97,8 +97,8 @@ uw_tell_complete(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
     if (rx->shown)
         iov[n++] = (struct iovec){rx->shown, rx->shown_size};
     else if (rx->xfer && rx->taken)
-        iov[n++] = (struct iovec){rx->xfer->buffer + (p->stream ? rx->xfer->actual - rx->taken : 0),
-                                  rx->taken};
+        iov[n++] = (struct iovec){
+            rx->xfer->buffer + (rx->stream ? rx->xfer->actual - rx->taken : 0), rx->taken};
     if (rx->chunk)
         iov[n++] = (struct iovec){rx->chunk->data, rx->chunk->size};
     ev.data = n ? iov : NULL;

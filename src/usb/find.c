@@ -147,7 +147,7 @@ with_ours_locked(struct uw_server *server, const struct uw_device_list *list)
 
     while ((im = uw_server_next_import_locked(server, im)))
         n++;
-    infos = calloc(n + 1u, sizeof(*infos));
+    infos = calloc(n + 1u, sizeof(const struct uw_device_info *));
     if (!infos)
         return NULL;
     for (n = 0; n < list->count; n++)
@@ -177,8 +177,10 @@ list_all(struct uw_server *server, struct uw_usec timeout, struct uw_device_list
     all = with_ours_locked(server, list);
     uw_loop_unlock(loop);
     uw_device_list_free(list);
-    if (!all)
-        return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "list devices");
+    if (!all) {
+        uw_fault_set(fault, UW_ERROR_NO_MEMORY, "list devices");
+        return UW_ERROR_NO_MEMORY;
+    }
     *ret_list = all;
     return 0;
 }
@@ -189,7 +191,8 @@ static int
 matching(const struct uw_choice *choice, const struct uw_device_list *list,
          struct uw_device_list **ret_matching)
 {
-    const struct uw_device_info **infos = calloc(list->count + 1u, sizeof(*infos));
+    const struct uw_device_info **infos =
+        calloc(list->count + 1u, sizeof(const struct uw_device_info *));
     unsigned n = 0;
 
     if (!infos)
@@ -348,14 +351,16 @@ uw_find(struct uw_server *server, const struct uw_choice *choice, struct uw_usec
     struct uw_fault last = {0}; /* a try that failed is no fault when the next succeeds */
     int r, again;
 
-    do {
+    for (;;) {
         r = try_once(server, choice, timeout, ret_device, ret_candidates, &last);
         if (!may_pass(r))
             break;
         again = pause_before_retry(uw_server_loop(server), until, &pause, PAUSE_MAX_US);
         if (again < 0)
             r = uw_fault_set(&last, again, "wait for the device");
-    } while (again == 1);
+        if (again != 1)
+            break;
+    }
     if (r < 0 && fault)
         *fault = last;
     return r;

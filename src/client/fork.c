@@ -1,0 +1,89 @@
+/*
+ * fork.c - a child gets descriptors of its own to wait with, keeps the sockets, leads nothing
+ */
+#include <pthread.h>
+
+#include "client/import.h"
+#include "client/loop.h"
+#include "client/service.h"
+
+/* Every loop of the process. */
+static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct uw_list loops = {&loops, &loops};
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void
+before_fork(void)
+{
+    struct uw_list *pos, *tmp;
+
+    pthread_mutex_lock(&loops_lock);
+    uw_list_each(pos, tmp, &loops) uw_loop_lock(UW_CONTAINER(pos, struct uw_loop, all));
+}
+
+static void
+after_fork_parent(void)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loops) uw_loop_unlock(UW_CONTAINER(pos, struct uw_loop, all));
+    pthread_mutex_unlock(&loops_lock);
+}
+
+static void
+renew_poller(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+    struct uw_poller *old = loop->poller;
+
+    loop->leading = loop->polling = loop->asleep = 0;
+    uw_list_init(&loop->waiters);
+    if (loop->ops->create(&loop->poller) < 0) {
+        loop->poller = old;
+        return;
+    }
+    uw_list_each(pos, tmp, &loop->sources)(void)
+        loop->ops->add(loop->poller, UW_CONTAINER(pos, struct uw_source, link));
+    if (loop->embedded)
+        (void)loop->ops->fd(loop->poller);
+    loop->ops->destroy(old);
+}
+
+static void
+after_fork_child(void)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loops)
+    {
+        struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
+
+        uw_service_forget_locked(loop);
+        renew_poller(loop);
+        uw_loop_unlock(loop);
+    }
+    pthread_mutex_unlock(&loops_lock);
+}
+
+static void
+watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+void
+uw_forks_watch(struct uw_loop *loop)
+{
+    pthread_once(&fork_once, watch_forks);
+    pthread_mutex_lock(&loops_lock);
+    uw_list_insert(&loops, &loop->all);
+    pthread_mutex_unlock(&loops_lock);
+}
+
+void
+uw_forks_ignore(struct uw_loop *loop)
+{
+    pthread_mutex_lock(&loops_lock);
+    uw_list_remove(&loop->all);
+    pthread_mutex_unlock(&loops_lock);
+}

@@ -414,6 +414,20 @@ start_attempt(struct uw_asking *a, struct attempt *t)
     return r;
 }
 
+/* What a connection to this machine comes to is often known at once. SO_ERROR can be asked once
+ * only, so a refusal has to be taken here: 1 connected, 0 not yet, negative: the attempt is over. */
+static int
+try_at_once(struct uw_asking *a, struct attempt *t)
+{
+    int error = 0, r = uw_transport_connected(t->transport, &error);
+
+    if (r < 0) {
+        a->last_errno = error;
+        drop_attempt(t, 0);
+    }
+    return r;
+}
+
 static struct attempt *
 free_attempt(struct uw_asking *a, int *ret_trying)
 {
@@ -443,7 +457,7 @@ advance(struct uw_asking *a, struct uw_usec now)
         a->next_at = uw_usec_add(now, uw_usec(NEXT_ADDRESS_US));
         if (a->next)
             a->next = a->next->ai_next;
-        if (r == 0 && uw_transport_connected(t->transport, &a->last_errno) > 0) {
+        if (r == 0 && try_at_once(a, t) > 0) {
             connected(a, t, now);
             return;
         }

@@ -3,7 +3,9 @@
  * data, and a bulk echo
  *
  * Request 0x01 OUT stores up to 4096 bytes, IN returns them. 0x02 IN: wValue and wIndex come back
- * as 4 bytes. 0x03 IN: how many requests were answered, 4 bytes little-endian.
+ * as 4 bytes. 0x03 IN: how many requests were answered, 4 bytes little-endian. All of it, the echo
+ * included, is the firmware's memory: it outlives a USB reset, and so one import can read what
+ * another one wrote.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +54,6 @@ destroy(struct sim_device *d)
     if (e)
         sim_fifo_clear(&e->echo);
     free(e);
-}
-
-static void
-reset(struct sim_device *d)
-{
-    sim_fifo_clear(&((struct esp *)d->own)->echo);
 }
 
 static int
@@ -114,7 +110,6 @@ const struct sim_model sim_esp = {
     .speed = SIM_FULL,
     .create = create,
     .destroy = destroy,
-    .reset = reset,
     .control = control,
     .transfer = transfer,
 };

@@ -91,7 +91,11 @@ def run_mandoc(_):
     if not pages:
         print('no man pages')
         return 1
-    return show(*run('mandoc', '-T', 'lint', '-W', 'style', *pages))
+    output, _ = run('mandoc', '-T', 'lint', '-W', 'style', *pages)
+    # Which other manuals this machine has, and whether it has an index of them, is no finding.
+    findings = [line for line in output.splitlines(keepends=True)
+                if not re.search(r'referenced manual not found|outdated mandoc\.db', line)]
+    return show(''.join(findings), len(findings))
 
 
 def run_doxygen(_):

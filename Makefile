@@ -23,7 +23,7 @@ demo:
 	@scripts/demo.sh
 
 test:
-	@scripts/deps.sh build test interop style
+	@scripts/deps.sh build test interop programs style
 	@scripts/test.sh $(STAGES)
 
 interop:

@@ -1,13 +1,13 @@
 #!/bin/bash
 # All tests, stage after stage, each in a build directory of its own below build/. Ends with one line
 # "N passed, N failed, N skipped" and a status that is 0 only when nothing failed.
-#   scripts/test.sh [STAGE...]      gcc clang asan tsan interop style; all when none is named
+#   scripts/test.sh [STAGE...]      gcc clang asan tsan interop programs style; all when none is named
 # shellcheck disable=SC2317 # the stages are called by their names
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "$0")/.." || exit 1
 
-all="gcc clang asan tsan interop style"
+all="gcc clang asan tsan interop programs style"
 stages=${*:-$all}
 for s in $stages; do
     case " $all " in *" $s "*) ;; *) echo "test.sh: no stage '$s' (there are: $all)" >&2; exit 2 ;; esac
@@ -72,7 +72,8 @@ stage_asan()
 {
     build asan gcc -Db_sanitize=address,undefined -Db_lundef=false \
         -Dc_args=-fno-sanitize-recover=all &&
-        run asan asan 4 --no-suite interop --no-suite style --no-suite threads
+        run asan asan 4 --no-suite interop --no-suite programs --no-suite style \
+            --no-suite threads
 }
 
 stage_tsan()
@@ -84,6 +85,12 @@ stage_tsan()
 stage_interop()
 {
     build gcc gcc -Dwerror=true && run gcc interop 1 --suite interop
+}
+
+# Programs that nobody here wrote, and the Python package, on the library as shipped.
+stage_programs()
+{
+    build gcc gcc -Dwerror=true && run gcc programs 1 --suite programs
 }
 
 # With clang, because clang-tidy reads the compile commands.

@@ -1,0 +1,30 @@
+"""USB devices of USB/IP servers for PyUSB and pySerial, on libusbwire.
+
+    import usb.core
+    from usbip_backend import get_backend
+
+    with get_backend('192.168.1.20') as backend:
+        dev = usb.core.find(backend=backend, idVendor=0x303A, idProduct=0x4004)
+        print(bytes(dev.ctrl_transfer(0x80, 0x06, 0x0100, 0, 18)))
+"""
+import os
+
+__all__ = ['get_backend']
+
+
+def get_backend(host=None, port=3240, *, timeout=None, busid=None, vid=None, pid=None):
+    """The backend for a server: for usb.core.find(backend=...).
+
+    host     name or address, also "HOST:PORT"; None: $USBWIRE_HOST
+    port     TCP port where `host` names none
+    timeout  seconds for each of connecting, listing and importing; None: the library's own
+    busid, vid, pid  enumerate only such devices, and leave others alone
+
+    Raises usb.core.USBError when the address makes no sense. Nothing is sent yet.
+    """
+    from .backend import USBIPBackend
+
+    host = host or os.environ.get('USBWIRE_HOST')
+    if not host:
+        raise ValueError('no server is named: give a host, or set USBWIRE_HOST')
+    return USBIPBackend(host, port, timeout=timeout, busid=busid, vid=vid, pid=pid)

@@ -1,0 +1,188 @@
+"""The C interface of libusbwire as ctypes sees it: structs and functions of include/usbwire.
+
+tests/python/test_abi.py holds every struct here against the C compiler.
+"""
+import ctypes as c
+
+from . import _library
+
+_u8, _u16, _u32, _u64, _i32 = c.c_uint8, c.c_uint16, c.c_uint32, c.c_uint64, c.c_int32
+
+
+class Usec(c.Structure):
+    """struct uw_usec: a duration in microseconds."""
+    _fields_ = [('us', _u64)]
+
+
+NEVER = Usec(0xffffffffffffffff)
+
+
+class Fault(c.Structure):
+    """struct uw_fault: an error with the whole story."""
+    _fields_ = [('code', c.c_int), ('raw', c.c_int), ('on', c.c_char * 256),
+                ('tried', c.c_char * 160), ('came', c.c_char * 256), ('advice', c.c_char * 256)]
+
+
+class Extra(c.Structure):
+    """struct uw_extra: class- and vendor-specific descriptors."""
+    _fields_ = [('bytes', c.c_void_p), ('size', c.c_size_t)]
+
+
+class DeviceDescriptor(c.Structure):
+    """struct uw_device_descriptor."""
+    _fields_ = [('bLength', _u8), ('bDescriptorType', _u8), ('bcdUSB', _u16),
+                ('bDeviceClass', _u8), ('bDeviceSubClass', _u8), ('bDeviceProtocol', _u8),
+                ('bMaxPacketSize0', _u8), ('idVendor', _u16), ('idProduct', _u16),
+                ('bcdDevice', _u16), ('iManufacturer', _u8), ('iProduct', _u8),
+                ('iSerialNumber', _u8), ('bNumConfigurations', _u8)]
+
+
+class Endpoint(c.Structure):
+    """struct uw_endpoint."""
+    _fields_ = [('bLength', _u8), ('bDescriptorType', _u8), ('bEndpointAddress', _u8),
+                ('bmAttributes', _u8), ('wMaxPacketSize', _u16), ('bInterval', _u8),
+                ('bRefresh', _u8), ('bSynchAddress', _u8), ('has_companion', _u8),
+                ('bMaxBurst', _u8), ('ss_bmAttributes', _u8), ('wBytesPerInterval', _u16),
+                ('extra', Extra)]
+
+
+class Altsetting(c.Structure):
+    """struct uw_altsetting."""
+    _fields_ = [('bLength', _u8), ('bDescriptorType', _u8), ('bInterfaceNumber', _u8),
+                ('bAlternateSetting', _u8), ('bNumEndpoints', _u8), ('bInterfaceClass', _u8),
+                ('bInterfaceSubClass', _u8), ('bInterfaceProtocol', _u8), ('iInterface', _u8),
+                ('endpoints', c.POINTER(Endpoint)), ('extra', Extra)]
+
+
+class Interface(c.Structure):
+    """struct uw_interface."""
+    _fields_ = [('altsettings', c.POINTER(Altsetting)), ('num_altsettings', c.c_uint)]
+
+
+class Config(c.Structure):
+    """struct uw_config."""
+    _fields_ = [('bLength', _u8), ('bDescriptorType', _u8), ('wTotalLength', _u16),
+                ('bNumInterfaces', _u8), ('bConfigurationValue', _u8), ('iConfiguration', _u8),
+                ('bmAttributes', _u8), ('bMaxPower', _u8),
+                ('interfaces', c.POINTER(Interface)), ('associations', c.c_void_p),
+                ('num_associations', c.c_uint), ('extra', Extra)]
+
+
+class DeviceInfo(c.Structure):
+    """struct uw_device_info: a record of a device list."""
+    _fields_ = [('path', c.c_char * 256), ('busid', c.c_char * 32), ('busnum', _u32),
+                ('devnum', _u32), ('speed', _u32), ('vid', _u16), ('pid', _u16),
+                ('bcd_device', _u16), ('device_class', _u8), ('device_subclass', _u8),
+                ('device_protocol', _u8), ('configuration_value', _u8),
+                ('num_configurations', _u8), ('num_interfaces', _u8), ('interfaces', c.c_void_p)]
+
+
+class IsoPacket(c.Structure):
+    """struct uw_iso_packet."""
+    _fields_ = [('offset', _u32), ('length', _u32), ('actual', _u32), ('status', _i32)]
+
+
+STRUCTS = {'uw_usec': Usec, 'uw_fault': Fault, 'uw_extra': Extra,
+           'uw_device_descriptor': DeviceDescriptor, 'uw_endpoint': Endpoint,
+           'uw_altsetting': Altsetting, 'uw_interface': Interface, 'uw_config': Config,
+           'uw_device_info': DeviceInfo, 'uw_iso_packet': IsoPacket}
+
+_obj, _out, _int, _str = c.c_void_p, c.POINTER(c.c_void_p), c.c_int, c.c_char_p
+_fault = c.POINTER(Fault)
+
+# name: (result, parameters...)
+_FUNCTIONS = {
+    'uw_version': (_str,),
+    'uw_error_name': (_str, _int),
+    'uw_error_errno': (_int, _int),
+    'uw_error_text': (_str, _int),
+    'uw_fault_text': (_str, _fault, c.c_char_p, c.c_size_t),
+    'uw_loop_new': (_int, _obj, _out),
+    'uw_loop_free': (None, _obj),
+    'uw_server_new': (_int, _obj, _str, _u16, _out, _fault),
+    'uw_server_free': (None, _obj),
+    'uw_server_name': (_str, _obj),
+    'uw_server_set_timeouts': (None, _obj, Usec, Usec),
+    'uw_server_list': (_int, _obj, Usec, _out, _fault),
+    'uw_device_list_free': (None, _obj),
+    'uw_device_list_count': (c.c_uint, _obj),
+    'uw_device_list_get': (c.POINTER(DeviceInfo), _obj, c.c_uint),
+    'uw_device_import': (_int, _obj, _str, Usec, _out, _fault),
+    'uw_device_free': (None, _obj),
+    'uw_device_info': (c.POINTER(DeviceInfo), _obj),
+    'uw_device_name': (_str, _obj),
+    'uw_device_bus': (c.c_uint, _obj),
+    'uw_device_status': (_int, _obj),
+    'uw_device_descriptor': (c.POINTER(DeviceDescriptor), _obj),
+    'uw_device_config': (c.POINTER(Config), _obj, c.c_uint),
+    'uw_device_configuration': (_int, _obj),
+    'uw_device_endpoint': (c.POINTER(Endpoint), _obj, _u8),
+    'uw_endpoint_max_packet': (c.c_uint, c.POINTER(Endpoint)),
+    'uw_device_set_configuration': (_int, _obj, _int, Usec, _fault),
+    'uw_device_set_altsetting': (_int, _obj, c.c_uint, c.c_uint, Usec, _fault),
+    'uw_device_claim': (_int, _obj, c.c_uint, _obj),
+    'uw_device_release': (_int, _obj, c.c_uint, _obj),
+    'uw_device_clear_halt': (_int, _obj, _u8, Usec, _fault),
+    'uw_device_reset': (_int, _obj, Usec, _fault),
+    'uw_queue_new': (_int, _obj, _out),
+    'uw_queue_free': (None, _obj),
+    'uw_queue_wait': (_int, _obj, Usec),
+    'uw_queue_pop': (_obj, _obj),
+    'uw_urb_new': (_int, c.c_uint, _out),
+    'uw_urb_free': (None, _obj),
+    'uw_urb_set_control': (None, _obj, _obj, _u8, _u8, _u16, _u16, _obj, _u16),
+    'uw_urb_set_transfer': (None, _obj, _obj, _u8, _obj, c.c_size_t),
+    'uw_urb_set_iso_length': (_int, _obj, c.c_uint, _u32),
+    'uw_urb_set_iso_lengths': (_int, _obj, c.c_uint, _u32),
+    'uw_urb_set_timeout': (None, _obj, Usec),
+    'uw_urb_submit': (_int, _obj, _obj),
+    'uw_urb_cancel': (_int, _obj),
+    'uw_urb_status': (_int, _obj),
+    'uw_urb_actual_length': (c.c_size_t, _obj),
+    'uw_urb_iso_packet': (c.POINTER(IsoPacket), _obj, c.c_uint),
+    'uw_urb_fault': (None, _obj, _fault),
+}
+
+
+def _declare(library):
+    for name, (result, *parameters) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = parameters
+    return library
+
+
+lib = _declare(_library.load())
+
+
+def code(name):
+    """The number of an error: code('TIMEOUT')."""
+    return _CODES['UW_ERROR_' + name]
+
+
+def duration(milliseconds):
+    """A timeout of PyUSB's: milliseconds, 0 or None for no limit."""
+    return Usec(int(milliseconds) * 1000) if milliseconds else NEVER
+
+
+def seconds(value):
+    """A duration in seconds; None for no limit."""
+    return NEVER if value is None else Usec(max(0, int(value * 1000000)))
+
+
+def fault_text(fault):
+    """A fault as one sentence."""
+    room = c.create_string_buffer(1024)
+    return lib.uw_fault_text(c.byref(fault), room, len(room)).decode('utf-8', 'replace')
+
+
+def _codes():
+    numbers = {}
+    for number in range(-1, -100, -1):
+        name = lib.uw_error_name(number).decode()
+        if not name.endswith('?'):
+            numbers[name] = number
+    return numbers
+
+
+_CODES = _codes()

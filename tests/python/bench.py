@@ -1,0 +1,65 @@
+"""The simulated bench for tests: a server on a free port that ends with the test."""
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+USBWIRE = os.environ['USBWIRE']
+SOURCE = os.environ['USBWIRE_SOURCE']
+sys.path.insert(0, os.path.join(SOURCE, 'python'))
+
+
+class Bench:
+    """`usbwire serve` with the given options."""
+
+    def __init__(self, *options):
+        # The read end of the pipe is its standard input: it ends when we do, however we end.
+        self.process = subprocess.Popen([USBWIRE, 'serve', '--port', '0', '--until-eof', *options],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        self.port = int(re.search(r':(\d+)', line).group(1))
+
+    def close(self):
+        """Ends the server."""
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class BenchTest(unittest.TestCase):
+    """A test case with one bench for all its tests."""
+
+    OPTIONS = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bench = Bench(*cls.OPTIONS)
+        cls.port = cls.bench.port
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.bench.close()
+
+
+def usbwire(*args, **kwargs):
+    """Runs the command; its completed process."""
+    return subprocess.run([USBWIRE, *args], capture_output=True, text=True, timeout=60,
+                          check=False, **kwargs)
+
+
+def sockets():
+    """How many sockets this process has open."""
+    count = 0
+    for fd in os.listdir('/proc/self/fd'):
+        try:
+            count += os.readlink(f'/proc/self/fd/{fd}').startswith('socket:')
+        except OSError:
+            pass
+    return count

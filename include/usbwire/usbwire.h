@@ -9,6 +9,7 @@
  *     device.h  a struct uw_device is an import: descriptors, configuration, claims, reset
  *     transfer.h, urb.h, queue.h   data, one call at a time or many at once
  *     error.h, log.h, tap.h        what happened
+ *     syslog.h  what a board logs
  *     sim.h     a server with simulated devices, to try all of it
  */
 #ifndef USBWIRE_USBWIRE_H
@@ -23,6 +24,7 @@
 #include <usbwire/queue.h>
 #include <usbwire/server.h>
 #include <usbwire/sim.h>
+#include <usbwire/syslog.h>
 #include <usbwire/tap.h>
 #include <usbwire/transfer.h>
 #include <usbwire/urb.h>

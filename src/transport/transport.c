@@ -46,6 +46,17 @@ set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+static void
+set_up(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MAX_MS);
+}
+
 static int
 start(int family, const struct sockaddr *address, socklen_t size,
       struct uw_transport **ret_transport)
@@ -54,14 +65,8 @@ start(int family, const struct sockaddr *address, socklen_t size,
 
     if (fd < 0)
         return errno == ENOMEM || errno == ENOBUFS ? UW_ERROR_NO_MEMORY : UW_ERROR_CONNECT;
-    if (family != AF_UNIX) {
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MAX_MS);
-    }
+    if (family != AF_UNIX)
+        set_up(fd);
     connected = connect(fd, address, size) == 0;
     if (!connected && errno != EINPROGRESS && errno != EINTR) {
         int saved = errno;
@@ -113,6 +118,19 @@ uw_transport_pair(struct uw_transport *ret_ends[2])
     ret_ends[0] = ends[0];
     ret_ends[1] = ends[1];
     return 0;
+}
+
+int
+uw_transport_accept(int listener, struct uw_transport **ret_transport)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS
+                   ? UW_ERROR_NO_MEMORY
+                   : UW_AGAIN;
+    set_up(fd);
+    return wrap(fd, 1, ret_transport);
 }
 
 int

@@ -24,6 +24,9 @@ int uw_transport_unix(const char *path, struct uw_transport **ret_transport);
 /* Two ends of a pipe in memory's stead (a socketpair), for tests and for embedding a server. */
 int uw_transport_pair(struct uw_transport *ret_ends[2]);
 
+/* The next connection that came to a listening TCP socket (listen.h): 0, UW_AGAIN, NO_MEMORY. */
+int uw_transport_accept(int listener, struct uw_transport **ret_transport);
+
 /* The descriptor to poll. */
 int uw_transport_fd(const struct uw_transport *transport);
 

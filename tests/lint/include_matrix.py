@@ -8,7 +8,7 @@ import re
 
 import tree
 
-LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'export', 'sim', 'cli']
+LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'syslog', 'export', 'sim', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {

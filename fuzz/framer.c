@@ -1,8 +1,8 @@
 /*
  * framer.c - a stream of syslog frames from anywhere
  *
- * Whole, byte by byte, and in pieces as long as the first byte says: the same frames, no byte twice,
- * none longer than allowed, and always room to go on.
+ * Whole, byte by byte, and in pieces as long as the first byte says: the same frames, no byte
+ * twice, none longer than allowed, and always room to go on.
  */
 #include <string.h>
 

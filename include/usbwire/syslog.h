@@ -1,9 +1,9 @@
 /*
  * syslog.h - the log of a board, or of many
  *
- * A board with a USB/IP server often has a console that nobody sees. The ESP bridges offer it on TCP
- * port 1514 as syslog messages (RFC 5424 in RFC 6587 framing): they listen, we connect. Other boards
- * send theirs to whoever listens. Both give the same messages here:
+ * A board with a USB/IP server often has a console that nobody sees. The ESP bridges offer it on
+ * TCP port 1514 as syslog messages (RFC 5424 in RFC 6587 framing): they listen, we connect. Other
+ * boards send theirs to whoever listens. Both give the same messages here:
  *
  *     static void print(void *data, const struct uw_syslog_message *message)
  *     {
@@ -18,9 +18,9 @@
  *     uw_syslog_free(log);
  *
  * A receiver reads as fast as messages come, also while nobody waits in the loop (a board whose log
- * is not read stops logging for everybody), connects again when it loses the board, 1 to 30 s apart,
- * and finds its place again in a stream whose framing broke. What was logged before it connected is
- * lost: boards keep no history.
+ * is not read stops logging for everybody), connects again when it loses the board, 1 to 30 s
+ * apart, and finds its place again in a stream whose framing broke. What was logged before it
+ * connected is lost: boards keep no history.
  *
  * Everything in a message is from the network. The strings are safe to print: UTF-8 with what is
  * none replaced, without control characters (but tab and newline) and escape sequences. `raw` is
@@ -65,15 +65,15 @@ struct uw_syslog_message {
 
     int priority; /* 0..191: facility * 8 + severity; -1: none */
     const char *timestamp, *hostname, *app_name, *procid, *msgid, *structured_data;
-    char level;         /* 'E', 'W', 'I', 'D', 'V' as ESP-IDF logs, else from the priority; 0: none */
+    char level; /* 'E', 'W', 'I', 'D', 'V' as ESP-IDF logs, else from the priority; 0: none */
     const char *uptime; /* what ESP-IDF prints in parentheses: milliseconds, or a time */
     const char *tag;    /* and before the colon */
     const char *text;   /* what remains; never NULL */
 
     /* Of a receiver; zero and NULL from uw_syslog_parse. */
-    struct uw_usec when;             /* when it was received */
-    uint64_t wall_us;                /* the same, in microseconds since 1970 UTC */
-    const char *source;              /* the board as the caller named it, or its address */
+    struct uw_usec when;              /* when it was received */
+    uint64_t wall_us;                 /* the same, in microseconds since 1970 UTC */
+    const char *source;               /* the board as the caller named it, or its address */
     const struct sockaddr *from, *to; /* the board's end of the connection, and ours */
 };
 
@@ -102,8 +102,8 @@ struct uw_syslog_options {
 };
 
 /*
- * Connects to a board's log: "HOST", "HOST:PORT", "[V6]:PORT". `port` counts where the address names
- * none; 0: 1514. Returns at once; connecting, and connecting again, goes on by itself.
+ * Connects to a board's log: "HOST", "HOST:PORT", "[V6]:PORT". `port` counts where the address
+ * names none; 0: 1514. Returns at once; connecting, and connecting again, goes on by itself.
  * Errors: INVALID with a fault that shows the accepted forms, NO_MEMORY.
  */
 int uw_syslog_connect(struct uw_loop *loop, const char *address, uint16_t port,

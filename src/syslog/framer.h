@@ -11,8 +11,9 @@
  *
  * Asking for the '<' behind the count is what makes a damaged stream cost one message and not all
  * that follow. For the same reason a counted message ends, as cut, where a line in it begins like
- * the next one, "LEN <PRI>1 ": its count is wrong. A line longer than UW_SYSLOG_MAX is cut and its rest skipped. What comes out does not
- * depend on how the stream is cut into pieces. Nothing is allocated.
+ * the next one, "LEN <PRI>1 ": its count is wrong. A line longer than UW_SYSLOG_MAX is cut and its
+ * rest skipped. What comes out does not depend on how the stream is cut into pieces. Nothing is
+ * allocated.
  */
 #ifndef UW_SYSLOG_FRAMER_H
 #define UW_SYSLOG_FRAMER_H
@@ -36,8 +37,8 @@ struct uw_frame {
 
 struct uw_framer {
     uint8_t bytes[UW_FRAMER_SIZE];
-    size_t start, end; /* what is there and not yet given out */
-    int skipping;      /* the rest of a line that was too long */
+    size_t start, end;  /* what is there and not yet given out */
+    int skipping;       /* the rest of a line that was too long */
     unsigned long junk; /* how often */
 };
 

@@ -60,8 +60,8 @@ receive_datagrams(struct uw_source *source, unsigned events, struct uw_usec now)
     (void)events;
     for (int i = 0; i < DATAGRAMS_MAX; i++) {
         struct uw_syslog_origin origin = {host, &from, &to, UW_SYSLOG_UDP};
-        ssize_t n = uw_receive(source->fd, l->datagram, sizeof(l->datagram), &l->udp_bound, &from,
-                               &to);
+        ssize_t n =
+            uw_receive(source->fd, l->datagram, sizeof(l->datagram), &l->udp_bound, &from, &to);
         size_t size = n < 0 ? 0 : (size_t)n;
 
         if (n < 0)
@@ -162,18 +162,17 @@ add_source(struct uw_loop *loop, struct uw_source *source,
 static int
 start(struct listener *l, struct uw_loop *loop)
 {
-    int r = uw_service_hold(loop);
+    int held = uw_service_hold(loop), r = held;
 
-    if (r < 0)
-        return r;
     uw_loop_lock(loop);
-    r = add_source(loop, &l->tcp, accept_streams);
+    if (r == 0)
+        r = add_source(loop, &l->tcp, accept_streams);
     if (r == 0)
         r = add_source(loop, &l->udp, receive_datagrams);
     if (r < 0)
         close_listener(&l->base);
     uw_loop_unlock(loop);
-    if (r < 0)
+    if (r < 0 && held == 0)
         uw_service_release(loop);
     return r;
 }

@@ -174,7 +174,8 @@ read_esp(char *text, struct uw_syslog_message *m)
         return;
     tag = uptime + n + 2;
     colon = strchr(tag, ':');
-    if (!colon || colon == tag || (size_t)(colon - tag) > TAG_MAX || memchr(tag, '\n', (size_t)(colon - tag)))
+    if (!colon || colon == tag || (size_t)(colon - tag) > TAG_MAX ||
+        memchr(tag, '\n', (size_t)(colon - tag)))
         return;
     uptime[n] = *colon = '\0';
     m->level = text[0];

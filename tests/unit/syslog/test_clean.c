@@ -19,17 +19,29 @@ static const struct {
 } rows[] = {
     {"plain", "abc", "abc"},
     {"tab and newline stay", "a\tb\nc", "a\tb\nc"},
-    {"other controls go", "a\rb\ac\x7f" "d\x01", "abcd"},
+    {"other controls go",
+     "a\rb\ac\x7f"
+     "d\x01",
+     "abcd"},
     {"UTF-8 stays", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x94\x8c",
      "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x94\x8c"},
-    {"C1 goes", "a\xc2\x9b" "31mb\xc2\x85", "a31mb"},
-    {"a raw C1 byte", "\x9b" "31m", FFFD "31m"},
+    {"C1 goes",
+     "a\xc2\x9b"
+     "31mb\xc2\x85",
+     "a31mb"},
+    {"a raw C1 byte",
+     "\x9b"
+     "31m",
+     FFFD "31m"},
     {"colours", "\x1b[0;31mE (1) x: y\x1b[0m", "E (1) x: y"},
     {"cursor movement", "a\x1b[2Jb\x1b[?25lc\x1b[ qd", "abcd"},
     {"window title, BEL", "\x1b]0;evil\atext", "text"},
     {"window title, ST", "\x1b]0;evil\x1b\\text", "text"},
     {"device control string", "a\x1bP1$tq\x1b\\b", "ab"},
-    {"character set", "a\x1b(0b\x1b" "cc", "abc"},
+    {"character set",
+     "a\x1b(0b\x1b"
+     "cc",
+     "abc"},
     {"unfinished CSI", "a\x1b[31", "a"},
     {"unfinished OSC", "a\x1b]52;c;QUJD", "a"},
     {"lone escape at the end", "a\x1b", "a"},

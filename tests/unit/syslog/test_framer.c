@@ -101,8 +101,8 @@ put_frame(char *dst, size_t room, const char *text, int newline)
 {
     const char *end = newline ? "\n" : "";
 
-    return (size_t)snprintf(dst, room, "%zu " HEAD "%s%s", strlen(HEAD) + strlen(text) + strlen(end),
-                            text, end);
+    return (size_t)snprintf(dst, room, "%zu " HEAD "%s%s",
+                            strlen(HEAD) + strlen(text) + strlen(end), text, end);
 }
 
 static void
@@ -123,7 +123,8 @@ golden(void **state)
         {"too large a count", "8 <1>ab\n5 <1>cd\n5 <1>ef", "o<1>ab\n5 |L<1>cd|o<1>ef|"},
         {"far too large a count", "800 <1>1 a\n7 <1>1 b\n7 <1>1 c\n",
          "o!<1>1 a\n|o<1>1 b\n|o<1>1 c\n|"},
-        {"a line that only looks like it", "15 <1>1 a\n8 <1>2 b5 <1>cd", "o<1>1 a\n8 <1>2 b|o<1>cd|"},
+        {"a line that only looks like it", "15 <1>1 a\n8 <1>2 b5 <1>cd",
+         "o<1>1 a\n8 <1>2 b|o<1>cd|"},
         {"leading zero", "05 <1>ab\n5 <1>cd", "j05 <1>ab|o<1>cd|"},
         {"count of zero", "0 <1>ab\n5 <1>cd", "j0 <1>ab|o<1>cd|"},
         {"digits and no space", "12x<1>ab\n5 <1>cd", "j12x<1>ab|o<1>cd|"},
@@ -151,7 +152,8 @@ golden(void **state)
 static void
 nul_between_and_inside(void **state)
 {
-    static const char in[] = "\0<1>ab\n\0\0" "6 <1>a\0c\0<1>d\0e\n";
+    static const char in[] = "\0<1>ab\n\0\0"
+                             "6 <1>a\0c\0<1>d\0e\n";
     static const char out[] = "L<1>ab|o<1>a\0c|L<1>d\0e|";
     const struct out *o = frames_of(in, sizeof(in) - 1);
 

@@ -44,8 +44,9 @@ rfc5424_examples(void **state)
     struct uw_syslog_message m;
 
     (void)state;
-    m = parse("<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \xef\xbb\xbf'su root' "
-              "failed for lonvick on /dev/pts/8");
+    m = parse(
+        "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \xef\xbb\xbf'su root' "
+        "failed for lonvick on /dev/pts/8");
     assert_int_equal(m.priority, 34);
     assert_int_equal(m.level, 'E');
     assert_string_equal(m.timestamp, "2003-10-11T22:14:15.003Z");
@@ -56,8 +57,9 @@ rfc5424_examples(void **state)
     assert_null(m.structured_data);
     assert_string_equal(m.text, "'su root' failed for lonvick on /dev/pts/8");
 
-    m = parse("<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 myproc 8710 - - %% It's time to make "
-              "the do-nuts.");
+    m = parse(
+        "<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 myproc 8710 - - %% It's time to make "
+        "the do-nuts.");
     assert_int_equal(m.priority, 165);
     assert_string_equal(m.procid, "8710");
     assert_null(m.msgid);
@@ -67,8 +69,9 @@ rfc5424_examples(void **state)
               "[exampleSDID@32473 iut=\"3\" eventSource=\"Application\" eventID=\"1011\"] "
               "\xef\xbb\xbf"
               "An application event log entry...");
-    assert_string_equal(m.structured_data, "[exampleSDID@32473 iut=\"3\" eventSource=\"Application\" "
-                                           "eventID=\"1011\"]");
+    assert_string_equal(m.structured_data,
+                        "[exampleSDID@32473 iut=\"3\" eventSource=\"Application\" "
+                        "eventID=\"1011\"]");
     assert_string_equal(m.text, "An application event log entry...");
 
     m = parse("<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 "

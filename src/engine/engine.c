@@ -156,6 +156,7 @@ uw_engine_submit(struct uw_engine *e, struct uw_xfer *x, struct uw_usec now)
         uw_in_submit(e, ep, x, now);
     else
         uw_out_submit(e, ep, x, now);
+    uw_turn_pump(e, now);
     return 0;
 }
 

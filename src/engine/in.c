@@ -235,8 +235,9 @@ uw_in_begin(struct uw_engine *e, struct uw_post *p, size_t size)
         room = x->length - x->actual;
         rx->xfer = x;
         rx->stream = 1;
-        rx->part[0].p = x->buffer + x->actual;
         rx->part[0].left = size < room ? size : room;
+        if (rx->part[0].left)
+            rx->part[0].p = x->buffer + x->actual;
         size -= rx->part[0].left;
     }
     if (size == 0)

@@ -142,6 +142,7 @@ struct uw_engine {
     struct uw_heap timers, ep_timers;
     struct uw_list done;
     struct uw_list blocked;
+    struct uw_ep *turn; /* whose turn it is just now, for one post */
     unsigned round;
     uint64_t ticket;
 

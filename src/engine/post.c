@@ -159,6 +159,8 @@ own_payload(struct uw_engine *e, struct uw_post *p)
 
     if (!p->data || p->owned)
         return;
+    if (gone > p->data_size)
+        gone = p->data_size; /* the packet table behind it was begun, too */
     if (gone < p->data_size) {
         p->owned = malloc(p->data_size - gone);
         if (!p->owned) {

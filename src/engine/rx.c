@@ -149,6 +149,7 @@ begin(struct uw_engine *e, const uint8_t *bytes, struct uw_usec now)
     rx->have = 0;
     if (r == 0 && rx->pdu.command == UW_RET_UNLINK) {
         unlinked(e, &rx->pdu, now);
+        uw_turn_pump(e, now);
         return 0;
     }
     if (r < 0 || rx->pdu.command != UW_RET_SUBMIT) {
@@ -217,8 +218,10 @@ settle(struct uw_engine *e, struct uw_usec now)
 
     if (rx->state == RX_PAYLOAD && present_part(rx) == 3)
         rx->state = RX_TABLE;
-    if (rx->state == RX_TABLE && rx->table_have == rx->table_size)
-        finish(e, now);
+    if (rx->state != RX_TABLE || rx->table_have < rx->table_size)
+        return;
+    finish(e, now);
+    uw_turn_pump(e, now);
 }
 
 int
@@ -241,7 +244,6 @@ uw_engine_rx_done(struct uw_engine *e, size_t n, struct uw_usec now)
         return e->status;
     advance(&e->rx, present_part(&e->rx), n);
     settle(e, now);
-    uw_turn_pump(e, now);
     return 0;
 }
 
@@ -295,6 +297,5 @@ uw_engine_feed(struct uw_engine *e, const uint8_t *bytes, size_t size, struct uw
         if (r == 0)
             settle(e, now);
     }
-    uw_turn_pump(e, now);
     return r;
 }

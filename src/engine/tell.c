@@ -57,6 +57,13 @@ uw_tell_submit(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
     tell(e, &ev, now);
 }
 
+/* What the caller got out of the reply that is coming in. */
+static uint8_t *
+taken_part(const struct uw_rx *rx)
+{
+    return rx->xfer->buffer + (rx->stream ? rx->xfer->actual - rx->taken : 0);
+}
+
 void
 uw_tell_leaving(struct uw_engine *e)
 {
@@ -67,7 +74,7 @@ uw_tell_leaving(struct uw_engine *e)
     rx->shown = malloc(rx->taken);
     if (!rx->shown)
         return; /* the tap then sees less of this one */
-    memcpy(rx->shown, rx->xfer->buffer + rx->xfer->actual - rx->taken, rx->taken);
+    memcpy(rx->shown, taken_part(rx), rx->taken);
     rx->shown_size = rx->taken;
 }
 
@@ -97,8 +104,7 @@ uw_tell_complete(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
     if (rx->shown)
         iov[n++] = (struct iovec){rx->shown, rx->shown_size};
     else if (rx->xfer && rx->taken)
-        iov[n++] = (struct iovec){
-            rx->xfer->buffer + (rx->stream ? rx->xfer->actual - rx->taken : 0), rx->taken};
+        iov[n++] = (struct iovec){taken_part(rx), rx->taken};
     if (rx->chunk)
         iov[n++] = (struct iovec){rx->chunk->data, rx->chunk->size};
     ev.data = n ? iov : NULL;

@@ -27,12 +27,24 @@ gate_is_open(struct uw_engine *e)
     return 0;
 }
 
+/* Somebody else waits for a place, and it is not this endpoint's turn: who asked first is for the
+ * pump to say. */
+static int
+has_to_queue(const struct uw_engine *e, const struct uw_ep *ep)
+{
+    if (e->turn == ep || uw_list_empty(&e->blocked))
+        return 0;
+    return e->blocked.next != &ep->blocked || e->blocked.prev != &ep->blocked;
+}
+
 /* 1 when there is a place for one more post on the endpoint. */
 int
 uw_turn_free(struct uw_engine *e, struct uw_ep *ep)
 {
     const struct uw_profile *pr = e->profile;
 
+    if (has_to_queue(e, ep))
+        return 0;
     if (e->occupied >= e->params.limits.max_in_flight)
         return 0;
     if (pr->in_flight && pr->scope == UW_SCOPE_CONNECTION && e->occupied >= pr->in_flight)
@@ -48,6 +60,7 @@ uw_turn_take(struct uw_engine *e, struct uw_ep *ep, struct uw_post *p)
 {
     e->occupied++;
     ep->occupied++;
+    e->turn = NULL; /* it is good for one */
     if (e->profile->in_flight && e->profile->scope == UW_SCOPE_SERVER) {
         struct uw_gate *g = e->gate;
 
@@ -110,12 +123,14 @@ uw_turn_pump(struct uw_engine *e, struct uw_usec now)
         if (!best)
             break;
         uw_list_remove(&best->blocked);
+        e->turn = best;
         if (best->stream)
             uw_in_post(e, best, now);
         else
             uw_out_post(e, best, now);
-        /* An endpoint whose next chunk is held up by its window has had its turn too. */
-        best->round = e->round;
+        /* Who got a place and wants another is asked again; who did not, in the next round. */
+        best->round = e->turn ? e->round : e->round - 1;
+        e->turn = NULL;
     }
     /* Nothing left to do with a place the gate gave: the next engine may have it. */
     e->granted = 0;

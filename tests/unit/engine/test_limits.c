@@ -123,6 +123,34 @@ test_one_at_a_time(void **state)
     peer_stop(&p);
 }
 
+/* An endpoint whose callers never end does not keep others from their turn. */
+static void
+test_no_endpoint_starves_another(void **state)
+{
+    struct job reads[6], c;
+
+    (void)state;
+    peer_start(&p, "jiegec");
+    assert_int_equal(peer_submit(&p, &reads[0], 0x81, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_submit(&p, &reads[1], 0x81, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_control(&p, &c, 0x80, 6, 0x100, 0, 18, 0), 0);
+    for (unsigned i = 2; i < 6; i++)
+        assert_int_equal(peer_submit(&p, &reads[i], 0x81, UW_BULK, 64, 64, 0, 0), 0);
+    peer_answer(&p, 0, 0, counting(), 64);
+    peer_answer(&p, 1, 0, counting(), 64);
+    assert_int_equal(peer_message(&p, 2)->pdu.ep, 0);
+    peer_answer(&p, 2, 0, counting(), 18);
+    assert_done(&c, UW_OK, 18);
+    for (unsigned i = 3; i < 7; i++)
+        peer_answer(&p, i, 0, counting(), 64);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_done(&reads[i], UW_OK, 64);
+        job_free(&reads[i]);
+    }
+    job_free(&c);
+    peer_stop(&p);
+}
+
 /* What gets no turn in its time fails, and names what holds it. */
 static void
 test_held(void **state)
@@ -317,6 +345,7 @@ main(void)
         cmocka_unit_test(test_refined),
         cmocka_unit_test(test_sequence_numbers),
         cmocka_unit_test(test_one_at_a_time),
+        cmocka_unit_test(test_no_endpoint_starves_another),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_gate_after_abort),

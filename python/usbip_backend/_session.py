@@ -42,8 +42,9 @@ class Server:
                                         c.byref(fault)), fault)
         self.descriptors = {}  # what was read of a device: {record key: Descriptors}
 
-    def __del__(self):
-        lib.uw_server_free(self.pointer)
+    # Functions as defaults: at the end of the process modules are emptied before objects.
+    def __del__(self, free=lib.uw_server_free):
+        free(self.pointer)
 
     @property
     def name(self):
@@ -84,21 +85,19 @@ class Import:
     """One use of an imported device; the library shares the import between all of them."""
 
     def __init__(self, owner, busid, timeout):
-        self.server = owner  # stays as long as its imports
         self.pointer = c.c_void_p()
+        self.server = owner  # stays as long as its imports
         fault = _abi.Fault()
         _errors.check(lib.uw_device_import(owner.pointer, busid.encode(), timeout,
                                            c.byref(self.pointer), c.byref(fault)), fault)
 
-    def free(self):
+    def free(self, free=lib.uw_device_free):
         """Gives the use back; the last one ends the import."""
         pointer, self.pointer = self.pointer, None
-        if pointer:
-            lib.uw_device_free(pointer)
+        free(pointer)
 
     def __del__(self):
-        if getattr(self, 'pointer', None):
-            self.free()
+        self.free()
 
 
 class _Waiter(threading.local):
@@ -112,10 +111,10 @@ class _Waiter(threading.local):
         if code < 0:
             raise _errors.from_code(code, 'making a queue')
 
-    def __del__(self):
+    def __del__(self, free_urb=lib.uw_urb_free, free_queue=lib.uw_queue_free):
         for urb in self.spare:
-            lib.uw_urb_free(urb)
-        lib.uw_queue_free(self.queue)
+            free_urb(urb)
+        free_queue(self.queue)
 
 
 _waiter = _Waiter()

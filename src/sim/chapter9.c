@@ -204,6 +204,9 @@ get_status(struct sim_device *d, const struct sim_setup *s, struct uw_request *r
 {
     uint8_t status[2] = {0, 0};
 
+    /* bit 6 of bmAttributes: powered by itself (USB 2.0 9.4.5, 9.6.3) */
+    if ((s->type & 0x1f) == 0)
+        status[0] = d->configs[0][7] >> 6 & 1;
     if ((s->type & 0x1f) == 2 && (d->halted >> sim_slot((uint8_t)s->index) & 1u))
         status[0] = 1;
     return answer(r, status, sizeof(status));

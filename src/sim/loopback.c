@@ -8,40 +8,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/device.h"
+#include "sim/loopback.h"
 
 #define EP_ISO_OUT   0x03
 #define EP_ISO_IN    0x83
 #define ISO_PACKETS  4096u
 #define ISO_SIZE_MAX 1024u
 
-struct iso_packet {
+struct sim_iso_packet {
     uint32_t size;
     uint8_t bytes[ISO_SIZE_MAX];
 };
 
-struct loopback {
-    struct sim_fifo bulk, interrupt;
-    struct iso_packet *iso; /* a ring */
-    uint32_t iso_head, iso_count;
-    int32_t frame;
-};
+int
+sim_loopback_init(struct sim_loopback *l)
+{
+    sim_fifo_init(&l->bulk);
+    sim_fifo_init(&l->interrupt);
+    l->iso = calloc(ISO_PACKETS, sizeof(*l->iso));
+    return l->iso ? 0 : UW_ERROR_NO_MEMORY;
+}
 
 static int
 create(struct sim_device *d)
 {
-    struct loopback *l = calloc(1, sizeof(*l));
+    struct sim_loopback *l = calloc(1, sizeof(*l));
     uint16_t iso = d->speed >= SIM_HIGH ? 1024 : 512;
     struct sim_config c;
+    int r;
 
     if (!l)
         return UW_ERROR_NO_MEMORY;
     d->own = l;
-    sim_fifo_init(&l->bulk);
-    sim_fifo_init(&l->interrupt);
-    l->iso = calloc(ISO_PACKETS, sizeof(*l->iso));
-    if (!l->iso)
-        return UW_ERROR_NO_MEMORY;
+    r = sim_loopback_init(l);
+    if (r < 0)
+        return r;
     sim_device_descriptor(d, 0x1209, 0x0003, 0x0100, 0, 0, 0);
     d->strings[2] = "usbwire simulated loopback";
     c = sim_config_begin(d, 1);
@@ -58,34 +59,34 @@ create(struct sim_device *d)
     return 0;
 }
 
-static void
-reset(struct sim_device *d)
+void
+sim_loopback_reset(struct sim_device *d)
 {
-    struct loopback *l = (struct loopback *)d->own;
+    struct sim_loopback *l = (struct sim_loopback *)d->own;
 
     sim_fifo_clear(&l->bulk);
     sim_fifo_clear(&l->interrupt);
     l->iso_head = l->iso_count = 0;
 }
 
-static void
-destroy(struct sim_device *d)
+void
+sim_loopback_destroy(struct sim_device *d)
 {
-    struct loopback *l = (struct loopback *)d->own;
+    struct sim_loopback *l = (struct sim_loopback *)d->own;
 
     if (!l)
         return;
-    reset(d);
+    sim_loopback_reset(d);
     free(l->iso);
     free(l);
 }
 
 static void
-iso_out(struct loopback *l, struct uw_request *r)
+iso_out(struct sim_loopback *l, struct uw_request *r)
 {
     for (uint32_t i = 0; i < r->iso_count; i++) {
         struct uw_iso_packet *p = &r->iso[i];
-        struct iso_packet *to = &l->iso[(l->iso_head + l->iso_count) % ISO_PACKETS];
+        struct sim_iso_packet *to = &l->iso[(l->iso_head + l->iso_count) % ISO_PACKETS];
 
         p->actual = p->length < ISO_SIZE_MAX ? p->length : ISO_SIZE_MAX;
         if (l->iso_count == ISO_PACKETS)
@@ -97,11 +98,11 @@ iso_out(struct loopback *l, struct uw_request *r)
 }
 
 static void
-iso_in(struct loopback *l, struct uw_request *r)
+iso_in(struct sim_loopback *l, struct uw_request *r)
 {
     for (uint32_t i = 0; i < r->iso_count; i++) {
         struct uw_iso_packet *p = &r->iso[i];
-        struct iso_packet *from = &l->iso[l->iso_head];
+        struct sim_iso_packet *from = &l->iso[l->iso_head];
 
         if (l->iso_count == 0)
             continue;
@@ -114,7 +115,7 @@ iso_in(struct loopback *l, struct uw_request *r)
 }
 
 static void
-iso(struct sim_device *d, struct loopback *l, struct uw_request *r)
+iso(struct sim_device *d, struct sim_loopback *l, struct uw_request *r)
 {
     uint32_t sum = 0;
 
@@ -129,10 +130,10 @@ iso(struct sim_device *d, struct loopback *l, struct uw_request *r)
     sim_reply(d, r, 0, sum);
 }
 
-static void
-transfer(struct sim_device *d, struct uw_request *r)
+void
+sim_loopback_transfer(struct sim_device *d, struct uw_request *r)
 {
-    struct loopback *l = (struct loopback *)d->own;
+    struct sim_loopback *l = (struct sim_loopback *)d->own;
     struct sim_fifo *f = (r->endpoint & 0x0f) == 1 ? &l->bulk : &l->interrupt;
     uint8_t in = r->endpoint | 0x80;
 
@@ -155,7 +156,7 @@ const struct sim_model sim_loopback = {
     .is_default = 1,
     .speed = SIM_HIGH,
     .create = create,
-    .destroy = destroy,
-    .reset = reset,
-    .transfer = transfer,
+    .destroy = sim_loopback_destroy,
+    .reset = sim_loopback_reset,
+    .transfer = sim_loopback_transfer,
 };

@@ -5,8 +5,8 @@ import subprocess
 import sys
 import unittest
 
-USBWIRE = os.environ['USBWIRE']
-SOURCE = os.environ['USBWIRE_SOURCE']
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+USBWIRE = os.environ.get('USBWIRE', os.path.join(SOURCE, 'build/usbwire'))
 sys.path.insert(0, os.path.join(SOURCE, 'python'))
 
 

@@ -192,6 +192,22 @@ read_speed(struct sim_device *d)
     return NULL;
 }
 
+/* How many there shall be of it; 1 when nothing is said, 0 when nonsense is. */
+static unsigned
+read_count(const struct sim_device *d)
+{
+    const char *text = sim_option(d, "count");
+    char *end;
+    unsigned long count;
+
+    if (!text)
+        return 1;
+    if (*text < '0' || *text > '9')
+        return 0;
+    count = strtoul(text, &end, 10);
+    return *end || count > COPIES_MAX ? 0 : (unsigned)count;
+}
+
 static void
 give_place(struct uw_sim *sim, struct sim_device *d)
 {
@@ -211,7 +227,7 @@ add_one(struct uw_sim *sim, const struct sim_model *model, const char *spec, con
         unsigned *ret_count, struct uw_fault *fault)
 {
     struct sim_device *d = calloc(1, sizeof(*d));
-    const char *wrong, *count;
+    const char *wrong;
     int r;
 
     if (!d)
@@ -225,17 +241,19 @@ add_one(struct uw_sim *sim, const struct sim_model *model, const char *spec, con
     wrong = read_options(d, options);
     if (!wrong)
         wrong = read_speed(d);
+    *ret_count = read_count(d);
+    if (!wrong && !*ret_count)
+        wrong = "the count is not a number from 1 to 500";
     if (wrong) {
         free(d);
         return refuse(spec, wrong, fault);
     }
-    count = sim_option(d, "count");
-    *ret_count = count ? (unsigned)strtoul(count, NULL, 10) : 1;
     give_place(sim, d);
     r = model->create(d);
     if (r < 0) {
         if (model->destroy)
             model->destroy(d);
+        sim->next_devnum[d->busnum]--;
         free(d);
         uw_fault_set(fault, r, "--device '%s'", spec);
         uw_fault_advice(fault, "%s", model->text);
@@ -265,8 +283,6 @@ uw_sim_add(struct uw_sim *sim, const char *spec, struct uw_fault *fault)
 
         if (r < 0)
             return r;
-        if (count == 0 || count > COPIES_MAX)
-            return refuse(spec, "the count is not a number from 1 to 500", fault);
     }
     return 0;
 }

@@ -172,8 +172,9 @@ static void
 inquiry(struct disk *k)
 {
     uint8_t bytes[36] = {0, 0x80, 4, 2, sizeof(bytes) - 5};
+    struct uw_writer text = uw_writer(bytes + 8, 28);
 
-    memcpy(bytes + 8, "usbwire simulated disk  1.0 ", 28);
+    uw_wr_bytes(&text, "usbwire simulated disk  1.0 ", 28);
     if (k->command.block[1] & 1)
         fail(k, SENSE_ILLEGAL_REQUEST, ASC_INVALID_COMMAND); /* no vital product data */
     else

@@ -73,6 +73,7 @@ sim_fat_format(uint8_t *image, uint32_t sectors, const char *text)
     uint32_t per_fat = fat_sectors(sectors), first = RESERVED + FATS * per_fat;
     uint8_t *root = image + first * SIM_SECTOR;
     uint8_t *data = root + ROOT_SECTORS * SIM_SECTOR;
+    struct uw_writer readme = uw_writer(data, strlen(text));
     size_t size = strlen(text), clusters = (size + SIM_SECTOR - 1) / SIM_SECTOR;
 
     memset(image, 0, (size_t)sectors * SIM_SECTOR);
@@ -87,5 +88,5 @@ sim_fat_format(uint8_t *image, uint32_t sectors, const char *text)
     }
     entry(root, "USBWIRE    ", 0x08, 0, 0);
     entry(root + 32, "README  TXT", 0x20, 2, (uint32_t)size);
-    memcpy(data, text, size);
+    uw_wr_bytes(&readme, text, size);
 }

@@ -148,7 +148,7 @@ sim_list_devices(void *data)
     unsigned n = 0;
 
     uw_list_each(pos, tmp, &sim->devices) room++;
-    infos = calloc(room, sizeof(*infos));
+    infos = calloc(room, sizeof(void *));
     storage = calloc(room, sizeof(*storage));
     classes = calloc(room * RECORDS_MAX, sizeof(*classes));
     uw_list_each(pos, tmp, &sim->devices)

@@ -18,7 +18,7 @@
 static void
 accept_conns(struct uw_sim *sim)
 {
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof(from);
     int fd;
 

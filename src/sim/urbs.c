@@ -171,6 +171,7 @@ sim_reply(struct sim_device *d, struct uw_request *r, int32_t status, uint32_t a
     struct sim_fail *f;
 
     uw_list_remove(&r->link);
+    cancel_timeouts(d->sim, r);
     if (status == SIM_STALL && is_control && (traits & SIM_CONTROL_SILENT)) {
         never_answer(r);
         return;

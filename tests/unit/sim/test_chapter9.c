@@ -16,6 +16,7 @@
 #define STALL (-32)
 
 static struct stand stand;
+static struct wire w;
 
 /* 1-1 full speed, 1-2 high speed with two configurations, 2-1 SuperSpeed, 1-3 alternate settings.
  */
@@ -40,13 +41,20 @@ tear_down(void **state)
     return 0;
 }
 
+static int
+close_device(void **state)
+{
+    (void)state;
+    wire_close(&w);
+    return 0;
+}
+
 static void
 test_device_descriptor(void **state)
 {
     static const uint8_t golden[18] = {18,   1,    0x00, 0x02, 0,    0, 0, 64, 0x3a,
                                        0x30, 0x04, 0x40, 0x00, 0x01, 1, 2, 3,  1};
     uint8_t bytes[64];
-    struct wire w;
 
     (void)state;
     wire_open_device(&w, &stand, "1-1");
@@ -54,7 +62,6 @@ test_device_descriptor(void **state)
     assert_memory_equal(bytes, golden, 18);
     assert_int_equal(wire_control(&w, 0x80, 6, 0x0100, 0, bytes, 8), 8);
     assert_int_equal(wire_control(&w, 0x80, 6, 0x0100, 0, bytes, 0), 0);
-    wire_close(&w);
 }
 
 /* Each configuration is as long as it says, and a part of it is the beginning of the whole. */
@@ -62,7 +69,6 @@ static void
 test_config_descriptors(void **state)
 {
     uint8_t whole[512], head[9];
-    struct wire w;
 
     (void)state;
     wire_open_device(&w, &stand, "1-2");
@@ -82,7 +88,6 @@ test_config_descriptors(void **state)
         assert_int_equal(sum, size);
     }
     assert_int_equal(wire_control(&w, 0x80, 6, 0x0202, 0, whole, sizeof(whole)), STALL);
-    wire_close(&w);
 }
 
 static void
@@ -90,7 +95,6 @@ test_strings(void **state)
 {
     static const uint8_t languages[4] = {4, 3, 0x09, 0x04}, serial[8] = {8, 3, 'a', 0, 'b', 0, 'c'};
     uint8_t bytes[255];
-    struct wire w;
 
     (void)state;
     wire_open_device(&w, &stand, "1-1");
@@ -101,7 +105,6 @@ test_strings(void **state)
     assert_int_equal(wire_control(&w, 0x80, 6, 0x0303, 0x0409, bytes, 4), 4);
     assert_int_equal(wire_control(&w, 0x80, 6, 0x0307, 0x0409, bytes, 255), STALL);
     assert_int_equal(wire_control(&w, 0x80, 6, 0x03ff, 0x0409, bytes, 255), STALL);
-    wire_close(&w);
 }
 
 /* The qualifier is a high-speed device's, the BOS a SuperSpeed device's. */
@@ -117,14 +120,13 @@ test_speeds(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct wire w;
-
+        if (i)
+            wire_close(&w);
         wire_open_device(&w, &stand, rows[i].busid);
         assert_int_equal(wire_control(&w, 0x80, 6, 0x0600, 0, bytes, 64), rows[i].qualifier);
         assert_int_equal(wire_control(&w, 0x80, 6, 0x0f00, 0, bytes, 64), rows[i].bos);
         assert_int_equal(wire_control(&w, 0x80, 6, 0x0100, 0, bytes, 18), 18);
         assert_int_equal(bytes[7], rows[i].packet_size);
-        wire_close(&w);
     }
 }
 
@@ -132,7 +134,6 @@ static void
 test_configuration(void **state)
 {
     uint8_t value = 9, bytes[512];
-    struct wire w;
 
     (void)state;
     wire_open_unconfigured(&w, &stand, "1-2");
@@ -149,14 +150,12 @@ test_configuration(void **state)
     wire_open_unconfigured(&w, &stand, "1-2");
     assert_int_equal(wire_control(&w, 0x80, 8, 0, 0, &value, 1), 1);
     assert_int_equal(value, 0);
-    wire_close(&w);
 }
 
 static void
 test_altsettings(void **state)
 {
     uint8_t value = 9;
-    struct wire w;
 
     (void)state;
     wire_open_device(&w, &stand, "1-3");
@@ -175,14 +174,12 @@ test_altsettings(void **state)
     /* Unconfigured there are none. */
     assert_int_equal(wire_control(&w, 0x00, 9, 0, 0, NULL, 0), 0);
     assert_int_equal(wire_control(&w, 0x81, 10, 0, 1, &value, 1), STALL);
-    wire_close(&w);
 }
 
 static void
 test_halt(void **state)
 {
     uint8_t status[2], bytes[512] = "data";
-    struct wire w;
 
     (void)state;
     wire_open_device(&w, &stand, "1-1");
@@ -197,7 +194,6 @@ test_halt(void **state)
     assert_int_equal(status[0], 0);
     assert_int_equal(wire_write(&w, 0x01, bytes, 4), 4);
     assert_int_equal(wire_control(&w, 0x02, 3, 1, 0x01, NULL, 0), STALL); /* no such feature */
-    wire_close(&w);
 }
 
 /* A read that waits is failed by a halt, and one that comes later as well. */
@@ -205,11 +201,10 @@ static void
 test_halt_fails_what_waits(void **state)
 {
     static struct wire_reply reply;
-    struct wire w;
     uint32_t read;
 
     (void)state;
-    wire_open_device(&w, &stand, "1-1");
+    wire_open_device(&w, &stand, "1-3");
     read = wire_submit(&w, 0x81, NULL, 64);
     wire_submit_control(&w, 0x02, 3, 0, 0x81, NULL, 0);
     assert_true(wire_next(&w, 1, &reply));
@@ -217,7 +212,6 @@ test_halt_fails_what_waits(void **state)
     assert_int_equal(reply.pdu.status, STALL);
     assert_true(wire_next(&w, 0, &reply));
     assert_int_equal(reply.pdu.status, 0);
-    wire_close(&w);
 }
 
 /* SET_FEATURE(PORT_RESET), as vhci puts a reset: the configuration comes back, data does not. */
@@ -226,11 +220,10 @@ test_port_reset(void **state)
 {
     uint8_t value, bytes[64] = "lost";
     static struct wire_reply reply;
-    struct wire w;
     uint32_t read;
 
     (void)state;
-    wire_open_device(&w, &stand, "1-1");
+    wire_open_device(&w, &stand, "1-3");
     assert_int_equal(wire_write(&w, 0x01, bytes, 4), 4);
     assert_int_equal(wire_control(&w, 0x23, 3, 4, 1, NULL, 0), 0);
     assert_int_equal(wire_control(&w, 0x80, 8, 0, 0, &value, 1), 1);
@@ -245,7 +238,6 @@ test_port_reset(void **state)
         }
     }
     assert_int_equal(reply.pdu.seqnum, read);
-    wire_close(&w);
 }
 
 static void
@@ -256,7 +248,6 @@ test_unknown_requests(void **state)
         uint16_t value;
     } rows[] = {{0x80, 6, 0x0400}, {0x80, 7, 0}, {0xc0, 0x55, 0}, {0xa1, 1, 0}, {0x9f, 0, 0}};
     uint8_t bytes[64];
-    struct wire w;
 
     (void)state;
     wire_open_device(&w, &stand, "1-1");
@@ -264,23 +255,23 @@ test_unknown_requests(void **state)
         assert_int_equal(
             wire_control(&w, rows[i].type, rows[i].request, rows[i].value, 0, bytes, 64), STALL);
     assert_int_equal(wire_control(&w, 0x80, 0, 0, 0, bytes, 2), 2); /* and it goes on */
-    wire_close(&w);
 }
 
 int
 main(void)
 {
+#define TEST(f) cmocka_unit_test_teardown(f, close_device)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_device_descriptor),
-        cmocka_unit_test(test_config_descriptors),
-        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_speeds),
-        cmocka_unit_test(test_configuration),
-        cmocka_unit_test(test_altsettings),
-        cmocka_unit_test(test_halt),
-        cmocka_unit_test(test_halt_fails_what_waits),
-        cmocka_unit_test(test_port_reset),
-        cmocka_unit_test(test_unknown_requests),
+        TEST(test_device_descriptor),
+        TEST(test_config_descriptors),
+        TEST(test_strings),
+        TEST(test_speeds),
+        TEST(test_configuration),
+        TEST(test_altsettings),
+        TEST(test_halt),
+        TEST(test_halt_fails_what_waits),
+        TEST(test_port_reset),
+        TEST(test_unknown_requests),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -107,15 +107,14 @@ wire_import(struct wire *w, const char *busid)
 void
 wire_open_unconfigured(struct wire *w, const struct stand *stand, const char *busid)
 {
+    struct uw_usec until = uw_usec_add(uw_now(), uw_msec(PATIENCE_S * 1000u));
     uint32_t status;
 
     /* The bench may not have seen yet that its last user left. */
-    for (;;) {
-        wire_open(w, stand);
-        status = wire_import(w, busid);
-        if (status != UW_OP_ST_DEV_BUSY)
-            break;
+    wire_open(w, stand);
+    while ((status = wire_import(w, busid)) == UW_OP_ST_DEV_BUSY && uw_now().us < until.us) {
         wire_close(w);
+        wire_open(w, stand);
     }
     assert_int_equal(status, UW_OP_ST_OK);
 }

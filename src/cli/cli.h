@@ -48,6 +48,8 @@ struct cli_given {
     const char *text;
 };
 
+struct boardlog;
+
 struct cli {
     enum cli_command_id command;
     struct cli_value values[NUM_OPTIONS];
@@ -59,6 +61,7 @@ struct cli {
     struct uw_loop *loop;
     struct uw_server *server;
     struct uw_device *device;
+    struct boardlog *boardlog; /* NULL: no logs are shown */
 };
 
 /* ---- options (options.c) ---- */
@@ -94,6 +97,8 @@ void cli_remark(const struct cli *cli, const char *format, ...)
 
 /* ---- server and device (connect.c) ---- */
 
+/* Opens the loop alone. 0, or the exit code after a message. */
+int cli_open(struct cli *cli);
 /* Opens the loop and the server of --host. 0, or the exit code after a message. */
 int cli_connect(struct cli *cli);
 /* The same, then finds and imports the device. 0, or the exit code after a message. */

@@ -26,7 +26,7 @@ print_arguments(void)
     printf("    case $previous in\n");
     for (int i = 0; i < NUM_OPTIONS; i++) {
         const struct cli_option *option = &cli_options[i];
-        if (!option->argument)
+        if (!option->argument || cli_argument_is_optional(option))
             continue;
         printf("    --%s", option->name);
         if (option->letter)

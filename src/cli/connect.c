@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boardlog.h"
 #include "cli.h"
 #include "names.h"
 #include "trace.h"
+
+/* What a device does last reaches the log a little later. */
+#define LOG_LINGER_MS 200u
 
 static void
 write_log(void *data, int level, const char *line)
@@ -17,8 +21,8 @@ write_log(void *data, int level, const char *line)
     cli_remark((const struct cli *)data, "%s: %s", words[level], line);
 }
 
-static int
-open_loop(struct cli *cli)
+int
+cli_open(struct cli *cli)
 {
     uint64_t verbose = cli_number(cli, OPT_VERBOSE, 0);
     struct uw_loop_options options = {
@@ -47,7 +51,7 @@ cli_connect(struct cli *cli)
     if (!host || !*host)
         return cli_usage("no server is named; give --host HOST[:PORT] or usbip://HOST[:PORT], or "
                          "set USBWIRE_HOST");
-    code = open_loop(cli);
+    code = cli_open(cli);
     if (code)
         return code;
     if (uw_server_new(cli->loop, host, (uint16_t)cli_number(cli, OPT_PORT, 0), &cli->server,
@@ -55,7 +59,7 @@ cli_connect(struct cli *cli)
         return cli_fault(&fault, CLI_CONNECTING);
     if (cli_number(cli, OPT_TIMEOUT, 0))
         uw_server_set_timeouts(cli->server, cli_timeout(cli), cli_timeout(cli));
-    return 0;
+    return boardlog_start(cli);
 }
 
 void
@@ -107,6 +111,7 @@ void
 cli_close(struct cli *cli)
 {
     uw_device_free(cli->device);
+    boardlog_close(cli, uw_msec(LOG_LINGER_MS));
     uw_server_free(cli->server);
     trace_stop(cli);
     uw_loop_free(cli->loop);

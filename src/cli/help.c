@@ -12,7 +12,8 @@ print_option(const struct cli_option *option)
                            : snprintf(left, sizeof(left), "      ");
 
     snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s%s", option->name,
-             option->argument ? " " : "", option->argument ? option->argument : "");
+             option->argument && !cli_argument_is_optional(option) ? " " : "",
+             option->argument ? option->argument : "");
     printf("%-32s %s\n", left, option->help);
 }
 

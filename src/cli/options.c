@@ -10,7 +10,7 @@
 #define ON(command) (1u << CMD_##command)
 #define EVERY       (~0u)
 #define CLIENTS     (EVERY & ~ON(SERVE) & ~ON(COMPLETION))
-#define CHOOSERS    (CLIENTS & ~ON(LIST))
+#define CHOOSERS    (CLIENTS & ~ON(LIST) & ~ON(SYSLOG))
 #define MOVERS      (ON(READ) | ON(WRITE))
 
 const struct cli_option cli_options[NUM_OPTIONS] = {
@@ -25,6 +25,12 @@ const struct cli_command cli_commands[NUM_COMMANDS] = {
 #include "commands.def"
 #undef COMMAND
 };
+
+int
+cli_argument_is_optional(const struct cli_option *option)
+{
+    return option->argument && strncmp(option->argument, "[=", 2) == 0;
+}
 
 int
 cli_takes(enum cli_command_id command, enum cli_option_id option)
@@ -149,7 +155,10 @@ fill_getopt(struct option *longs, char *letters)
     *letters++ = ':'; /* and a missing argument told apart */
     for (int i = 0; i < NUM_OPTIONS; i++) {
         const struct cli_option *option = &cli_options[i];
-        longs[i] = (struct option){option->name, option->argument ? required_argument : no_argument,
+        longs[i] = (struct option){option->name,
+                                   !option->argument                  ? no_argument
+                                   : cli_argument_is_optional(option) ? optional_argument
+                                                                      : required_argument,
                                    NULL, 256 + i};
         if (option->letter) {
             *letters++ = option->letter;

@@ -29,6 +29,9 @@ struct cli_command {
 extern const struct cli_option cli_options[NUM_OPTIONS];
 extern const struct cli_command cli_commands[NUM_COMMANDS];
 
+/* 1 for "[=...]": given only behind an equals sign, or not at all. */
+int cli_argument_is_optional(const struct cli_option *option);
+
 /* 1 when `command` accepts `option`; NUM_COMMANDS (no command yet) accepts what all commands do
  * that use a server. */
 int cli_takes(enum cli_command_id command, enum cli_option_id option);

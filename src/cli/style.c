@@ -4,15 +4,21 @@
 #include <string.h>
 #include <unistd.h>
 
+int
+style_is_wanted(int fd)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return !(no_color && *no_color) && term && strcmp(term, "dumb") != 0 && isatty(fd);
+}
+
 static int
 is_wanted(void)
 {
     static int wanted = -1;
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
     if (wanted < 0)
-        wanted =
-            !(no_color && *no_color) && term && strcmp(term, "dumb") != 0 && isatty(STDOUT_FILENO);
+        wanted = style_is_wanted(STDOUT_FILENO);
     return wanted;
 }
 

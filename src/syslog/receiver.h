@@ -7,8 +7,6 @@
 #ifndef UW_SYSLOG_RECEIVER_H
 #define UW_SYSLOG_RECEIVER_H
 
-#include <sys/socket.h>
-
 #include <usbwire/syslog.h>
 
 #include "client/loop.h"

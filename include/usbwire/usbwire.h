@@ -10,11 +10,13 @@
  *     transfer.h, urb.h, queue.h   data, one call at a time or many at once
  *     error.h, log.h, tap.h        what happened
  *     syslog.h  what a board logs
+ *     capture.h                    the same for Wireshark
  *     sim.h     a server with simulated devices, to try all of it
  */
 #ifndef USBWIRE_USBWIRE_H
 #define USBWIRE_USBWIRE_H
 
+#include <usbwire/capture.h>
 #include <usbwire/descriptor.h>
 #include <usbwire/device.h>
 #include <usbwire/error.h>

@@ -62,6 +62,7 @@ struct cli {
     struct uw_server *server;
     struct uw_device *device;
     struct boardlog *boardlog; /* NULL: no logs are shown */
+    struct uw_capture *capture;
 };
 
 /* ---- options (options.c) ---- */
@@ -105,7 +106,8 @@ int cli_connect(struct cli *cli);
 int cli_choose(struct cli *cli);
 /* What the options say of a device. */
 void cli_choice(const struct cli *cli, struct uw_choice *ret_choice);
-void cli_close(struct cli *cli);
+/* Gives everything back. 0, or the exit code after a message when a capture is not complete. */
+int cli_close(struct cli *cli);
 
 /* ---- Ctrl-C (interrupt.c) ---- */
 

@@ -8,6 +8,7 @@
 #include "boardlog.h"
 #include "cli.h"
 #include "names.h"
+#include "pcap.h"
 #include "trace.h"
 
 /* What a device does last reaches the log a little later. */
@@ -38,7 +39,8 @@ cli_open(struct cli *cli)
     if (r < 0)
         return cli_error("the event loop could not be made: %s", uw_error_text(r));
     cli_catch_interrupts(NULL, NULL);
-    return trace_start(cli);
+    r = trace_start(cli);
+    return r ? r : pcap_start(cli);
 }
 
 int
@@ -59,7 +61,8 @@ cli_connect(struct cli *cli)
         return cli_fault(&fault, CLI_CONNECTING);
     if (cli_number(cli, OPT_TIMEOUT, 0))
         uw_server_set_timeouts(cli->server, cli_timeout(cli), cli_timeout(cli));
-    return boardlog_start(cli);
+    code = pcap_add_server(cli);
+    return code ? code : boardlog_start(cli);
 }
 
 void
@@ -107,12 +110,16 @@ cli_choose(struct cli *cli)
     return code;
 }
 
-void
+int
 cli_close(struct cli *cli)
 {
+    int code;
+
     uw_device_free(cli->device);
     boardlog_close(cli, uw_msec(LOG_LINGER_MS));
     uw_server_free(cli->server);
+    code = pcap_stop(cli);
     trace_stop(cli);
     uw_loop_free(cli->loop);
+    return code;
 }

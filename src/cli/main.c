@@ -11,7 +11,7 @@
 static int
 run(struct cli *cli)
 {
-    int code;
+    int code, closing;
 
     if (cli_has(cli, OPT_VERSION)) {
         printf("usbwire %s\n", uw_version());
@@ -22,7 +22,9 @@ run(struct cli *cli)
         return cli_flush();
     }
     code = cli_commands[cli->command].function(cli);
-    cli_close(cli);
+    closing = cli_close(cli);
+    if (!code)
+        code = closing;
     return code ? code : cli_flush();
 }
 

@@ -185,6 +185,20 @@ uw_import_flush_all_locked(struct uw_import *im)
     uw_import_settle(im, now);
 }
 
+struct uw_import *
+uw_loop_next_import_locked(struct uw_loop *loop, struct uw_import *im)
+{
+    struct uw_list *next = im ? im->in_loop.next : loop->imports.next;
+
+    return next == &loop->imports ? NULL : UW_CONTAINER(next, struct uw_import, in_loop);
+}
+
+const struct uw_tap_source *
+uw_import_tap_source_locked(const struct uw_import *im)
+{
+    return im->tap_source.connection && im->state != IMPORT_ENDED ? &im->tap_source : NULL;
+}
+
 void
 uw_imports_retap(struct uw_loop *loop)
 {

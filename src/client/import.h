@@ -61,6 +61,12 @@ struct uw_import *uw_server_find_import_locked(struct uw_server *server, const c
 /* The import behind `import` (NULL: the first) of those that live; NULL: no more. */
 struct uw_import *uw_server_next_import_locked(struct uw_server *server, struct uw_import *import);
 
+/* The import behind `import` (NULL: the first) of a loop; NULL: no more. */
+struct uw_import *uw_loop_next_import_locked(struct uw_loop *loop, struct uw_import *import);
+
+/* What taps are told of it; NULL before it is imported and after it has ended. */
+const struct uw_tap_source *uw_import_tap_source_locked(const struct uw_import *import);
+
 /* Imports `busid` and waits for it. The import lives until uw_import_free. 1, and nothing done,
  * when the loop has an import of it already or is just making one: two cannot come of one. */
 int uw_import_new(struct uw_server *server, const char *busid, struct uw_usec timeout,

@@ -26,7 +26,7 @@ uw_loop_tell(void *data, const struct uw_tap_event *event)
 }
 
 int
-uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap)
+uw_loop_add_tap_locked(struct uw_loop *loop, const struct uw_tap *tap)
 {
     struct tap_entry *entry;
 
@@ -36,11 +36,20 @@ uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap)
     if (!entry)
         return UW_ERROR_NO_MEMORY;
     entry->tap = tap;
-    uw_loop_lock(loop);
     uw_list_insert(&loop->taps, &entry->link);
     uw_imports_retap(loop);
-    uw_loop_unlock(loop);
     return 0;
+}
+
+int
+uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap)
+{
+    int r;
+
+    uw_loop_lock(loop);
+    r = uw_loop_add_tap_locked(loop, tap);
+    uw_loop_unlock(loop);
+    return r;
 }
 
 void

@@ -20,9 +20,11 @@ PRELUDE = '''
 #include <stdio.h>
 #include <usbwire/usbwire.h>
 void example(struct uw_loop *loop, struct uw_server *server, struct uw_device *device,
-             struct uw_queue *queue, struct uw_urb *urb, struct uw_device_list *list);
+             struct uw_queue *queue, struct uw_urb *urb, struct uw_device_list *list,
+             struct uw_capture *capture);
 void example(struct uw_loop *loop, struct uw_server *server, struct uw_device *device,
-             struct uw_queue *queue, struct uw_urb *urb, struct uw_device_list *list)
+             struct uw_queue *queue, struct uw_urb *urb, struct uw_device_list *list,
+             struct uw_capture *capture)
 {
     unsigned char buffer[512];
     (void)loop, (void)server, (void)device, (void)queue, (void)urb, (void)list, (void)buffer;

@@ -8,7 +8,8 @@ import re
 
 import tree
 
-LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'syslog', 'export', 'sim', 'cli']
+LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'capture', 'syslog', 'export',
+          'sim', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {
@@ -25,11 +26,11 @@ PUBLIC_ONLY = ['examples', 'bench']
 SYSTEM = {
     'sys/epoll.h': {'src/client', 'src/sim', 'bench'},
     'sys/timerfd.h': {'src/client', 'src/sim'},
-    'sys/eventfd.h': {'src/client', 'src/sim'},
-    'pthread.h': {'src/client', 'src/cli', 'examples', 'tests', 'bench'},
-    'sys/socket.h': {'src/transport', 'src/client', 'src/sim', 'tests', 'bench'},
-    'poll.h': {'src/client', 'src/sim', 'src/cli', 'src/transport', 'examples', 'tests', 'bench'},
-    'time.h': {'src/base', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},
+    'sys/eventfd.h': {'src/client', 'src/sim', 'src/capture'},
+    'pthread.h': {'src/client', 'src/capture', 'src/cli', 'examples', 'tests', 'bench'},
+    'sys/socket.h': {'src/transport', 'src/client', 'src/capture', 'src/sim', 'include', 'tests', 'bench'},
+    'poll.h': {'src/client', 'src/capture', 'src/sim', 'src/cli', 'src/transport', 'examples', 'tests', 'bench'},
+    'time.h': {'src/base', 'src/capture', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},
 }
 
 

@@ -1,5 +1,6 @@
 #include "boardlog.h"
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,11 +97,22 @@ write_record(struct boardlog *log, const struct uw_syslog_message *message)
     free(text);
 }
 
+/* What is no message is shown and not captured. */
+static void
+capture(const struct boardlog *log, const struct uw_syslog_message *m)
+{
+    if (log->cli->capture && !(m->flags & UW_SYSLOG_JUNK))
+        (void)uw_capture_syslog(log->cli->capture, m->from, m->to,
+                                m->flags & UW_SYSLOG_UDP ? IPPROTO_UDP : IPPROTO_TCP, m->raw,
+                                m->raw_size);
+}
+
 static void
 on_message(void *data, const struct uw_syslog_message *message)
 {
     struct boardlog *log = (struct boardlog *)data;
 
+    capture(log, message);
     if (log->json)
         write_record(log, message);
     else

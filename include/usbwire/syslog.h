@@ -122,6 +122,30 @@ int uw_syslog_listen(struct uw_loop *loop, const char *bind, uint16_t port,
 /* Ends it. No function of its options is called any more. NULL is fine. */
 void uw_syslog_free(struct uw_syslog *syslog);
 
+/*
+ * For a thread that would rather wait for messages than be called with them: an inbox whose
+ * uw_syslog_inbox_put is the `message` of the options, with the inbox as their `data`. It keeps
+ * UW_SYSLOG_INBOX_MAX messages and counts those for which it had no room.
+ */
+struct uw_syslog_inbox;
+
+#define UW_SYSLOG_INBOX_MAX 1024u
+
+/* Makes one. Free it after the receivers that put into it. Errors: NO_MEMORY. */
+int uw_syslog_inbox_new(struct uw_loop *loop, struct uw_syslog_inbox **ret_inbox);
+void uw_syslog_inbox_free(struct uw_syslog_inbox *inbox);
+
+void uw_syslog_inbox_put(void *inbox, const struct uw_syslog_message *message);
+
+/* Takes the next message, waiting for it, and driving the loop, at most `timeout` (a duration). 1
+ * and a message, borrowed until the next call; 0 after the timeout; INTERRUPTED after a signal or
+ * uw_loop_interrupt. One thread at a time. */
+int uw_syslog_inbox_next(struct uw_syslog_inbox *inbox, struct uw_usec timeout,
+                         struct uw_syslog_message *ret_message);
+
+/* Messages lost because nobody came for them in time. */
+uint64_t uw_syslog_inbox_dropped(struct uw_syslog_inbox *inbox);
+
 #ifdef __cplusplus
 }
 #endif

@@ -82,10 +82,27 @@ class IsoPacket(c.Structure):
     _fields_ = [('offset', _u32), ('length', _u32), ('actual', _u32), ('status', _i32)]
 
 
+class SyslogMessage(c.Structure):
+    """struct uw_syslog_message."""
+    _fields_ = [('raw', c.c_void_p), ('raw_size', c.c_size_t), ('flags', c.c_uint),
+                ('priority', c.c_int), ('timestamp', c.c_char_p), ('hostname', c.c_char_p),
+                ('app_name', c.c_char_p), ('procid', c.c_char_p), ('msgid', c.c_char_p),
+                ('structured_data', c.c_char_p), ('level', c.c_char), ('uptime', c.c_char_p),
+                ('tag', c.c_char_p), ('text', c.c_char_p), ('when', Usec), ('wall_us', _u64),
+                ('source', c.c_char_p), ('from_', c.c_void_p), ('to', c.c_void_p)]
+
+
+class SyslogOptions(c.Structure):
+    """struct uw_syslog_options."""
+    _fields_ = [('size', c.c_size_t), ('message', c.c_void_p), ('state', c.c_void_p),
+                ('data', c.c_void_p)]
+
+
 STRUCTS = {'uw_usec': Usec, 'uw_fault': Fault, 'uw_extra': Extra,
            'uw_device_descriptor': DeviceDescriptor, 'uw_endpoint': Endpoint,
            'uw_altsetting': Altsetting, 'uw_interface': Interface, 'uw_config': Config,
-           'uw_device_info': DeviceInfo, 'uw_iso_packet': IsoPacket}
+           'uw_device_info': DeviceInfo, 'uw_iso_packet': IsoPacket,
+           'uw_syslog_message': SyslogMessage, 'uw_syslog_options': SyslogOptions}
 
 _obj, _out, _int, _str = c.c_void_p, c.POINTER(c.c_void_p), c.c_int, c.c_char_p
 _fault = c.POINTER(Fault)
@@ -141,6 +158,13 @@ _FUNCTIONS = {
     'uw_urb_actual_length': (c.c_size_t, _obj),
     'uw_urb_iso_packet': (c.POINTER(IsoPacket), _obj, c.c_uint),
     'uw_urb_fault': (None, _obj, _fault),
+    'uw_syslog_connect': (_int, _obj, _str, _u16, c.POINTER(SyslogOptions), _out, _fault),
+    'uw_syslog_free': (None, _obj),
+    'uw_syslog_line': (c.c_size_t, c.POINTER(SyslogMessage), _int, c.c_char_p, c.c_size_t),
+    'uw_syslog_inbox_new': (_int, _obj, _out),
+    'uw_syslog_inbox_free': (None, _obj),
+    'uw_syslog_inbox_next': (_int, _obj, Usec, c.POINTER(SyslogMessage)),
+    'uw_syslog_inbox_dropped': (_u64, _obj),
 }
 
 

@@ -20,13 +20,18 @@ int main(void)
 '''
 
 
+def c_name(field):
+    """A field's name in C: Python has keywords of its own."""
+    return field.rstrip('_')
+
+
 def described():
     """One line a struct and field, as Python has them."""
     for name, struct in _abi.STRUCTS.items():
         yield f'{name} {_abi.c.sizeof(struct)}'
         for field, *_ in struct._fields_:
             place = getattr(struct, field)
-            yield f'{name}.{field} {place.offset} {place.size}'
+            yield f'{name}.{c_name(field)} {place.offset} {place.size}'
 
 
 def program():
@@ -34,7 +39,7 @@ def program():
     lines = []
     for name, struct in _abi.STRUCTS.items():
         lines.append(f'    printf("{name} %zu\\n", sizeof(struct {name}));')
-        for field, *_ in struct._fields_:
+        for field in (c_name(f) for f, *_ in struct._fields_):
             lines.append(f'    printf("{name}.{field} %zu %zu\\n", '
                          f'offsetof(struct {name}, {field}), '
                          f'sizeof(((struct {name} *)0)->{field}));')

@@ -44,6 +44,11 @@ int uw_sim_fail(struct uw_sim *sim, const char *spec, struct uw_fault *fault);
 int uw_sim_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t *ret_port,
                   struct uw_fault *fault);
 
+/* Offers the bench's log as the ESP bridges offer theirs (syslog.h has the other end): syslog
+ * messages for whoever connects. Addresses as for uw_sim_listen; errors also INVALID: it has one. */
+int uw_sim_log_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t *ret_port,
+                      struct uw_fault *fault);
+
 /* Device `index` from 0 as its record in the list; returns its name, NULL past the end. Call it
  * after uw_sim_listen; the interface records are left out. */
 const char *uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_info);

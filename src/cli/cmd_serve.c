@@ -116,7 +116,7 @@ device_json(const char *name, const struct uw_device_info *info)
 
 /* One line, so that a script can read it without waiting for the end. */
 static int
-announce_json(struct uw_sim *sim, const char *address, uint16_t port)
+announce_json(struct uw_sim *sim, const char *address, uint16_t port, uint16_t log_port)
 {
     json_t *devices = json_array(), *value;
     struct uw_device_info info;
@@ -126,6 +126,8 @@ announce_json(struct uw_sim *sim, const char *address, uint16_t port)
     for (unsigned i = 0; (name = uw_sim_device_at(sim, i, &info)); i++)
         json_array_append_new(devices, device_json(name, &info));
     value = json_pack("{ss si so}", "address", address, "port", port, "devices", devices);
+    if (value && log_port)
+        json_object_set_new(value, "syslog_port", json_integer(log_port));
     if (!value)
         return cli_error("out of memory");
     r = json_dumpf(value, stdout, JSON_COMPACT);
@@ -136,17 +138,20 @@ announce_json(struct uw_sim *sim, const char *address, uint16_t port)
 }
 
 static int
-announce(const struct cli *cli, struct uw_sim *sim, const char *address, uint16_t port)
+announce(const struct cli *cli, struct uw_sim *sim, const char *address, uint16_t port,
+         uint16_t log_port)
 {
     struct uw_device_info info;
     const char *name;
 
     if (cli_has(cli, OPT_JSON))
-        return announce_json(sim, address, port);
+        return announce_json(sim, address, port, log_port);
     printf(strchr(address, ':') ? "listening on [%s]:%u\n" : "listening on %s:%u\n", address, port);
     for (unsigned i = 0; (name = uw_sim_device_at(sim, i, &info)); i++)
         printf("  %-8s %04x:%04x %-10s %s\n", info.busid, info.vid, info.pid,
                uw_speed_name(info.speed), name);
+    if (log_port)
+        printf("log on port %u\n", log_port);
     return cli_flush();
 }
 
@@ -191,6 +196,7 @@ serve(const struct cli *cli, struct uw_sim *sim)
 {
     const char *address = cli_text(cli, OPT_BIND, "127.0.0.1");
     uint16_t port = (uint16_t)cli_number(cli, OPT_PORT, UW_DEFAULT_PORT);
+    uint16_t log_port = (uint16_t)cli_number(cli, OPT_SYSLOG_PORT, 0);
     struct uw_fault fault;
     int code = assemble(cli, sim);
 
@@ -198,8 +204,11 @@ serve(const struct cli *cli, struct uw_sim *sim)
         return code;
     if (uw_sim_listen(sim, address, port, &port, &fault) < 0)
         return cli_fault(&fault, CLI_CONNECTING);
+    if (cli_has(cli, OPT_SYSLOG_PORT) &&
+        uw_sim_log_listen(sim, address, log_port, &log_port, &fault) < 0)
+        return cli_fault(&fault, CLI_CONNECTING);
     cli_catch_interrupts(stop, sim);
-    code = announce(cli, sim, address, port);
+    code = announce(cli, sim, address, port, log_port);
     if (!code)
         code = run(cli, sim);
     cli_catch_interrupts(NULL, NULL);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "sim/sim.h"
 
 #define BUSES      3u /* 1: everything but SuperSpeed; 2: SuperSpeed */
@@ -28,11 +29,22 @@ static const struct {
     enum sim_speed speed;
 } speeds[] = {{"low", SIM_LOW}, {"full", SIM_FULL}, {"high", SIM_HIGH}, {"super", SIM_SUPER}};
 
+/* What happens at the bench is told to whoever made it, and logged. */
+static void
+say(void *data, int level, const char *line)
+{
+    struct uw_sim *sim = (struct uw_sim *)data;
+
+    if (uw_log_wants(&sim->told, level))
+        sim->told.write(sim->told.data, level, line);
+    if (sim->board_log)
+        sim_board_log_write(sim->board_log, level, line);
+}
+
 int
 uw_sim_new(const struct uw_log *log, struct uw_sim **ret_sim)
 {
     struct uw_sim *sim = calloc(1, sizeof(*sim));
-    struct epoll_event ev = {.events = EPOLLIN};
 
     if (!sim)
         return UW_ERROR_NO_MEMORY;
@@ -43,16 +55,15 @@ uw_sim_new(const struct uw_log *log, struct uw_sim **ret_sim)
     uw_list_init(&sim->touched);
     sim->personality = sim_personality_find("linux");
     if (log)
-        sim->log = *log;
+        sim->told = *log;
+    sim->log = (struct uw_log){.level = UW_LOG_DEBUG, .write = say, .data = sim};
     sim->random = 1;
-    sim->listen_fd = -1;
+    sim->listener.fd = -1;
     sim->now = uw_now();
     sim_lane_init(&sim->lane);
     sim->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    sim->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    ev.data.ptr = &sim->wake_fd;
-    if (sim->epoll_fd < 0 || sim->wake_fd < 0 ||
-        epoll_ctl(sim->epoll_fd, EPOLL_CTL_ADD, sim->wake_fd, &ev) < 0) {
+    sim->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (sim->epoll_fd < 0 || sim->wake.fd < 0 || sim_watch(sim, &sim->wake) < 0) {
         uw_sim_free(sim);
         return UW_ERROR_NO_MEMORY;
     }
@@ -78,12 +89,13 @@ uw_sim_free(struct uw_sim *sim)
     if (!sim)
         return;
     sim_server_close(sim);
+    sim_board_log_close(sim->board_log);
     uw_list_each(pos, tmp, &sim->devices) free_device(UW_CONTAINER(pos, struct sim_device, link));
     uw_list_each(pos, tmp, &sim->fails) free(UW_CONTAINER(pos, struct sim_fail, link));
     if (sim->epoll_fd >= 0)
         close(sim->epoll_fd);
-    if (sim->wake_fd >= 0)
-        close(sim->wake_fd);
+    if (sim->wake.fd >= 0)
+        close(sim->wake.fd);
     free(sim);
 }
 

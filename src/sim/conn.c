@@ -51,12 +51,12 @@ sim_hang_up(struct sim_conn *c)
 static void
 watch(struct sim_conn *c, unsigned events)
 {
-    struct epoll_event ev = {.events = events, .data = {.ptr = c}};
+    struct epoll_event ev = {.events = events, .data = {.ptr = &c->source}};
 
     if (c->events == events)
         return;
     c->events = events;
-    (void)epoll_ctl(c->sim->epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
+    (void)epoll_ctl(c->sim->epoll_fd, EPOLL_CTL_MOD, c->source.fd, &ev);
 }
 
 /* A closing connection takes its device back - and on some servers that of its whole host. */
@@ -90,11 +90,11 @@ release(struct sim_conn *c)
 static void
 close_socket(struct sim_conn *c)
 {
-    if (c->fd < 0)
+    if (c->source.fd < 0)
         return;
-    (void)epoll_ctl(c->sim->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-    close(c->fd);
-    c->fd = -1;
+    (void)epoll_ctl(c->sim->epoll_fd, EPOLL_CTL_DEL, c->source.fd, NULL);
+    close(c->source.fd);
+    c->source.fd = -1;
 }
 
 void
@@ -137,7 +137,7 @@ rubbish(struct sim_conn *c)
 {
     static const uint8_t bytes[96] = {0xff, 0x5a, 0xa5, 0x00, 0xff, 0xff, 0xff, 0xff};
 
-    (void)send(c->fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+    (void)send(c->source.fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
     c->mute = 1;
 }
 
@@ -191,7 +191,7 @@ send_some(struct sim_conn *c)
         }
         total = bounded(iov, &n, limit);
         msg.msg_iovlen = (size_t)n;
-        sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+        sent = sendmsg(c->source.fd, &msg, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
             c->dead = 1;
             return;
@@ -319,7 +319,7 @@ void
 sim_conn_receive(struct sim_conn *c)
 {
     static uint8_t buf[RX_SIZE];
-    ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
+    ssize_t n = recv(c->source.fd, buf, sizeof(buf), 0);
 
     sim_touch(c);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -334,11 +334,21 @@ sim_conn_receive(struct sim_conn *c)
         feed(c, buf, (size_t)n);
 }
 
+static void
+serve(struct uw_sim *sim, struct sim_source *source, unsigned events)
+{
+    struct sim_conn *c = UW_CONTAINER(source, struct sim_conn, source);
+
+    (void)sim;
+    sim_touch(c);
+    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+        sim_conn_receive(c);
+}
+
 void
 sim_conn_add(struct uw_sim *sim, int fd, uint32_t peer)
 {
     struct sim_conn *c = calloc(1, sizeof(*c));
-    struct epoll_event ev = {.events = EPOLLIN, .data = {.ptr = c}};
     struct uw_export cb = {.list = sim_list_devices,
                            .import = sim_import_device,
                            .submit = submit,
@@ -347,8 +357,9 @@ sim_conn_add(struct uw_sim *sim, int fd, uint32_t peer)
     int one = 1;
 
     cb.habits = &sim->personality->habits;
-    if (!c || uw_session_new(&cb, &c->session) < 0 ||
-        epoll_ctl(sim->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
+    if (c)
+        c->source = (struct sim_source){fd, serve};
+    if (!c || uw_session_new(&cb, &c->session) < 0 || sim_watch(sim, &c->source) < 0) {
         if (c)
             uw_session_free(c->session);
         free(c);
@@ -357,7 +368,6 @@ sim_conn_add(struct uw_sim *sim, int fd, uint32_t peer)
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     c->sim = sim;
-    c->fd = fd;
     c->peer = peer;
     c->events = EPOLLIN;
     c->cut_after = SIZE_MAX;

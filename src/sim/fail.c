@@ -9,12 +9,13 @@
 #include "wire/cmd.h"
 
 static const char *const kinds[] = {
-    [FAIL_STALL] = "stall", [FAIL_DROP] = "drop",         [FAIL_DELAY] = "delay",
-    [FAIL_SHORT] = "short", [FAIL_OVERLONG] = "overlong", [FAIL_GONE] = "gone",
-    [FAIL_CLOSE] = "close",
+    [FAIL_STALL] = "stall",         [FAIL_DROP] = "drop",         [FAIL_DELAY] = "delay",
+    [FAIL_SHORT] = "short",         [FAIL_OVERLONG] = "overlong", [FAIL_GONE] = "gone",
+    [FAIL_CLOSE] = "close",         [FAIL_LOG_CUT] = "log-cut",   [FAIL_LOG_JUNK] = "log-junk",
+    [FAIL_LOG_COUNT] = "log-count",
 };
 
-#define KINDS "stall, drop, delay, short, overlong, gone or close"
+#define KINDS "stall, drop, delay, short, overlong, gone, close, log-cut, log-junk or log-count"
 #define KEYS  "ep, urb, after, every, count, percent, seed, ms or at"
 
 static int
@@ -149,8 +150,8 @@ strikes(struct sim_fail *f, uint8_t endpoint)
     return 1;
 }
 
-struct sim_fail *
-sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint)
+static struct sim_fail *
+find_striking(struct uw_sim *sim, uint8_t endpoint, int of_log)
 {
     struct uw_list *pos, *tmp;
 
@@ -158,8 +159,20 @@ sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint)
     {
         struct sim_fail *f = UW_CONTAINER(pos, struct sim_fail, link);
 
-        if (strikes(f, endpoint))
+        if ((f->kind >= FAIL_LOG_CUT) == of_log && strikes(f, endpoint))
             return f;
     }
     return NULL;
+}
+
+struct sim_fail *
+sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint)
+{
+    return find_striking(sim, endpoint, 0);
+}
+
+struct sim_fail *
+sim_fail_strikes_log(struct uw_sim *sim)
+{
+    return find_striking(sim, 0, 1);
 }

@@ -15,14 +15,23 @@
 #define EVENTS_MAX 64
 #define BACKLOG    64
 
+int
+sim_watch(struct uw_sim *sim, struct sim_source *source)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data = {.ptr = source}};
+
+    return epoll_ctl(sim->epoll_fd, EPOLL_CTL_ADD, source->fd, &ev) < 0 ? UW_ERROR_NO_MEMORY : 0;
+}
+
 static void
-accept_conns(struct uw_sim *sim)
+accept_conns(struct uw_sim *sim, struct sim_source *source, unsigned events)
 {
     struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof(from);
     int fd;
 
-    while ((fd = accept4(sim->listen_fd, (struct sockaddr *)(void *)&from, &size,
+    (void)events;
+    while ((fd = accept4(source->fd, (struct sockaddr *)(void *)&from, &size,
                          SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         uint32_t peer = 0;
 
@@ -39,13 +48,13 @@ sim_server_close(struct uw_sim *sim)
     struct uw_list *pos, *tmp;
 
     uw_list_each(pos, tmp, &sim->conns) sim_conn_close(UW_CONTAINER(pos, struct sim_conn, link));
-    if (sim->listen_fd >= 0)
-        close(sim->listen_fd);
-    sim->listen_fd = -1;
+    if (sim->listener.fd >= 0)
+        close(sim->listener.fd);
+    sim->listener.fd = -1;
 }
 
 static int
-open_listener(const char *bind_to, uint16_t port, struct sockaddr_storage *address, socklen_t *size)
+bind_listener(const char *bind_to, uint16_t port, struct sockaddr_storage *address, socklen_t *size)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
@@ -89,17 +98,16 @@ name_devices(struct uw_sim *sim)
 }
 
 int
-uw_sim_listen(struct uw_sim *sim, const char *bind_to, uint16_t port, uint16_t *ret_port,
-              struct uw_fault *fault)
+sim_open_listener(const char *bind_to, uint16_t port, uint16_t *ret_port, struct uw_fault *fault)
 {
     struct sockaddr_storage address;
-    struct epoll_event ev = {.events = EPOLLIN, .data = {.ptr = &sim->listen_fd}};
     socklen_t size = 0;
+    int fd;
 
     if (!bind_to)
         bind_to = "127.0.0.1";
-    sim->listen_fd = open_listener(bind_to, port, &address, &size);
-    if (sim->listen_fd < 0) {
+    fd = bind_listener(bind_to, port, &address, &size);
+    if (fd < 0) {
         int raw = errno;
 
         uw_fault_set(fault, UW_ERROR_CONNECT, "listen on %s port %u", bind_to, (unsigned)port);
@@ -108,7 +116,7 @@ uw_sim_listen(struct uw_sim *sim, const char *bind_to, uint16_t port, uint16_t *
                                "port 0 takes any");
         return UW_ERROR_CONNECT;
     }
-    (void)getsockname(sim->listen_fd, (struct sockaddr *)(void *)&address, &size);
+    (void)getsockname(fd, (struct sockaddr *)(void *)&address, &size);
     if (ret_port) {
         unsigned raw = address.ss_family == AF_INET
                            ? ((struct sockaddr_in *)(void *)&address)->sin_port
@@ -116,9 +124,20 @@ uw_sim_listen(struct uw_sim *sim, const char *bind_to, uint16_t port, uint16_t *
 
         *ret_port = (uint16_t)(raw >> 8 | (raw & 0xffu) << 8);
     }
+    return fd;
+}
+
+int
+uw_sim_listen(struct uw_sim *sim, const char *bind_to, uint16_t port, uint16_t *ret_port,
+              struct uw_fault *fault)
+{
+    int fd = sim_open_listener(bind_to, port, ret_port, fault);
+
+    if (fd < 0)
+        return fd;
+    sim->listener = (struct sim_source){fd, accept_conns};
     name_devices(sim);
-    return epoll_ctl(sim->epoll_fd, EPOLL_CTL_ADD, sim->listen_fd, &ev) < 0 ? UW_ERROR_NO_MEMORY
-                                                                            : 0;
+    return sim_watch(sim, &sim->listener);
 }
 
 static void
@@ -132,14 +151,6 @@ run_timers(struct uw_sim *sim)
         uw_heap_remove(&sim->timers, node);
         t->fire(t, sim->now);
     }
-}
-
-static void
-serve_conn(struct sim_conn *c, unsigned events)
-{
-    sim_touch(c);
-    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-        sim_conn_receive(c);
 }
 
 static int
@@ -157,7 +168,7 @@ uw_sim_run(struct uw_sim *sim)
 {
     struct epoll_event events[EVENTS_MAX];
 
-    if (sim->listen_fd < 0)
+    if (sim->listener.fd < 0)
         return UW_ERROR_INVALID;
     while (!atomic_load(&sim->stop)) {
         int n;
@@ -166,12 +177,10 @@ uw_sim_run(struct uw_sim *sim)
         n = epoll_wait(sim->epoll_fd, events, EVENTS_MAX, milliseconds(sim));
         sim->now = uw_now();
         for (int i = 0; i < n; i++) {
-            void *ptr = events[i].data.ptr;
+            struct sim_source *source = events[i].data.ptr;
 
-            if (ptr == &sim->listen_fd)
-                accept_conns(sim);
-            else if (ptr != &sim->wake_fd)
-                serve_conn((struct sim_conn *)ptr, events[i].events);
+            if (source->ready)
+                source->ready(sim, source, events[i].events);
         }
         run_timers(sim);
         sim_settle(sim);
@@ -186,6 +195,6 @@ uw_sim_stop(struct uw_sim *sim)
     ssize_t r;
 
     atomic_store(&sim->stop, 1);
-    r = write(sim->wake_fd, &one, sizeof(one));
+    r = write(sim->wake.fd, &one, sizeof(one));
     (void)r;
 }

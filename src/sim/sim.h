@@ -12,6 +12,14 @@
 #include "base/list.h"
 #include "sim/device.h"
 
+/* Something that the server waits for. */
+struct sim_source {
+    int fd;
+    void (*ready)(struct uw_sim *sim, struct sim_source *source, unsigned events);
+};
+
+struct sim_board_log;
+
 enum sim_trait {
     SIM_SERIAL_SERVER = 1 << 0,       /* one URB at a time for all devices and connections */
     SIM_SERIAL_CONNECTION = 1 << 1,   /* one URB at a time for each connection */
@@ -67,7 +75,10 @@ enum sim_fail_kind {
     FAIL_SHORT,
     FAIL_OVERLONG,
     FAIL_GONE,
-    FAIL_CLOSE
+    FAIL_CLOSE,
+    FAIL_LOG_CUT, /* from here on: of the log */
+    FAIL_LOG_JUNK,
+    FAIL_LOG_COUNT
 };
 
 struct sim_fail {
@@ -79,7 +90,7 @@ struct sim_fail {
     uint32_t count;   /* at most so often; 0: no end */
     uint32_t percent; /* with this probability */
     uint32_t ms;      /* FAIL_DELAY */
-    uint32_t at;      /* FAIL_CLOSE: bytes of the answer that are sent before */
+    uint32_t at;      /* FAIL_CLOSE, FAIL_LOG_CUT: bytes that are sent; FAIL_LOG_COUNT: too many */
     uint32_t random;  /* state of its own, so that runs are alike */
     uint32_t seen, done;
 };
@@ -87,6 +98,8 @@ struct sim_fail {
 int sim_fail_parse(const char *spec, struct sim_fail **ret_fail, struct uw_fault *fault);
 /* The fault that strikes a URB on an endpoint, or NULL. Counts. */
 struct sim_fail *sim_fail_strikes(struct uw_sim *sim, uint8_t endpoint);
+/* The same for a line of the log. */
+struct sim_fail *sim_fail_strikes_log(struct uw_sim *sim);
 
 /* A row of URBs that are done one after the other. */
 struct sim_lane {
@@ -105,10 +118,10 @@ struct sim_flight {
 };
 
 struct sim_conn {
+    struct sim_source source; /* fd -1: the client left, its read did not */
     struct uw_list link;
     struct uw_list touched; /* in the bench's list */
     struct uw_sim *sim;
-    int fd;        /* -1: the client left, its read did not */
     uint32_t peer; /* IPv4 address of the other end, 0 for others */
     struct uw_session *session;
     struct sim_device *device;
@@ -140,9 +153,12 @@ struct uw_sim {
     struct uw_list touched; /* of struct sim_conn: something changed */
     const struct sim_personality *personality;
     struct uw_usec latency, jitter;
-    struct uw_log log;
+    struct uw_log log; /* tells the next one, and the board's log */
+    struct uw_log told;
     struct uw_heap timers;
-    int epoll_fd, listen_fd, wake_fd;
+    int epoll_fd;
+    struct sim_source listener, wake;
+    struct sim_board_log *board_log; /* NULL: it has none */
     atomic_int stop;
     struct sim_lane lane;
     uint32_t random;
@@ -162,6 +178,15 @@ uint32_t sim_import_device(void *data, const char *busid, struct uw_device_info 
 
 /* server.c */
 void sim_server_close(struct uw_sim *sim);
+/* Waits for a source from now on; closing its descriptor ends that. NO_MEMORY. */
+int sim_watch(struct uw_sim *sim, struct sim_source *source);
+/* A descriptor that listens, as uw_sim_listen says it, or an error. */
+int sim_open_listener(const char *bind_to, uint16_t port, uint16_t *ret_port,
+                      struct uw_fault *fault);
+
+/* boardlog.c */
+void sim_board_log_write(struct sim_board_log *log, int level, const char *line);
+void sim_board_log_close(struct sim_board_log *log);
 
 /* conn.c */
 void sim_conn_add(struct uw_sim *sim, int fd, uint32_t peer);

@@ -6,6 +6,7 @@
 
 #include <usbwire/descriptor.h>
 
+#include "base/log.h"
 #include "sim/sim.h"
 
 #define STATUS_IO            (-5)
@@ -156,6 +157,9 @@ strike(struct sim_device *d, struct uw_request *r, const struct sim_fail *f, int
         send_answer(r, SIM_SHUTDOWN, 0);
         sim_unplug(d);
         break;
+    case FAIL_LOG_CUT:
+    case FAIL_LOG_JUNK:
+    case FAIL_LOG_COUNT: break; /* strike the log, not URBs */
     case FAIL_CLOSE:
         c->cut_after = uw_session_unsent(c->session) + f->at;
         send_answer(r, status, actual);
@@ -178,6 +182,7 @@ sim_reply(struct sim_device *d, struct uw_request *r, int32_t status, uint32_t a
     }
     if (status == SIM_STALL) {
         d->stalled |= !is_control;
+        uw_log(&d->sim->log, UW_LOG_DEBUG, "%s: stall on endpoint 0x%02x", d->busid, r->endpoint);
         if (traits & SIM_STALLS_SWALLOWED)
             status = 0;
     }

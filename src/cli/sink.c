@@ -98,7 +98,8 @@ sink_string(struct sink *sink, const char *name, uint8_t index, const char *text
 {
     char key[64];
 
-    sink_number(sink, name, index, SINK_DECIMAL, 1, text);
+    sink_number(sink, name, index, SINK_DECIMAL, 1,
+                sink->text && index && !*text ? "(error)" : text);
     if (sink->text || !*text)
         return;
     snprintf(key, sizeof(key), "%s_string", name);

@@ -4,9 +4,28 @@ import os
 import subprocess
 
 from .guest import Guest
-from .lab import Lab
+from .lab import Lab, expect_equal
 
 MIB = 1 << 20
+
+
+# id -> what QEMU emulates. Ports 1 to 4 of the xHCI are SuperSpeed too, 5 to 15 are not.
+QEMU_DEVICES = {
+    'disk-super': 'usb-storage,bus=xhci.0,port=1,drive=dsuper,serial=interop-super,removable=on',
+    'uas': 'usb-uas,bus=xhci.0,port=2',
+    'disk-high': 'usb-storage,bus=ehci.0,port=1,drive=dhigh,serial=interop-high',
+    'ftdi': 'usb-serial,bus=xhci.0,port=5,chardev=ftdi,always-plugged=on',
+    'keyboard': 'usb-kbd,bus=xhci.0,port=7',
+    'tablet': 'usb-tablet,bus=xhci.0,port=8,usb_version=1',
+    'mtp': 'usb-mtp,bus=xhci.0,port=9,rootdir={folder}/mtp,desc=interop',
+    'ccid': 'usb-ccid,bus=xhci.0,port=10',
+    'audio': 'usb-audio,bus=xhci.0,port=11,audiodev=sound',
+    'net': 'usb-net,bus=xhci.0,port=12,netdev=un,mac=52:54:00:00:00:07',
+    'mouse': 'usb-mouse,bus=xhci.0,port=13',
+    'hub': 'usb-hub,bus=xhci.0,port=14',
+    'wacom': 'usb-wacom-tablet,bus=xhci.0,port=14.1',
+    'braille': 'usb-braille,bus=xhci.0,port=14.2,chardev=braille',
+}
 
 
 class QemuLab(Lab):
@@ -19,6 +38,20 @@ class QemuLab(Lab):
     WACOM, BRAILLE = '1-14.1', '1-14.2'  # behind a hub
     ALL = [DISK_SUPER, UAS, DISK_HIGH, FTDI, KEYBOARD, TABLET, MTP, CCID, AUDIO, NETWORK, MOUSE,
            WACOM, BRAILLE]
+
+    def unplug(self, name, busid):
+        """Pulls a device of QEMU_DEVICES out and waits until the guest knows."""
+        monitor = self.guest.monitor
+        monitor.run('device_del', id=name)
+        monitor.wait_event('DEVICE_DELETED', device=name)
+        self.guest.run(f'until_true 20 [ ! -e /sys/bus/usb/devices/{busid} ]')
+
+    def plug(self, name, busid):
+        """Plugs it in again and exports it again."""
+        device = QEMU_DEVICES[name].format(folder=self.folder)
+        expect_equal(self.guest.monitor.human(f'device_add {device},id={name}'), '')
+        self.guest.run(f'until_true 20 [ -e /sys/bus/usb/devices/{busid}/idVendor ]; '
+                       f'usbip bind -b {busid}')
 
     def disk_image(self, name):
         """The file behind a disk: 'super', 'high' or 'uas'."""
@@ -33,6 +66,17 @@ class QemuLab(Lab):
     def wav(self):
         """What the audio device played."""
         return self.path('audio.wav')
+
+
+class GadgetLab(Lab):
+    """server-gadget and server-vudc: usbipd exports gadgets, which have names."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.busid = {}  # of each gadget
+
+    def ready(self, text):
+        self.busid = dict(line.split() for line in text.splitlines())
 
 
 def disk_contents():
@@ -80,7 +124,7 @@ def _make_card(folder, cache):
 
 
 def _qemu_devices(folder, cache):
-    """QEMU's arguments. Ports 1 to 4 of the xHCI are SuperSpeed too, 5 to 15 are not."""
+    """QEMU's arguments."""
     arguments = ['-device', 'qemu-xhci,id=xhci,p2=15,p3=4', '-device', 'usb-ehci,id=ehci']
     for name in ('super', 'high', 'uas'):
         image = os.path.join(folder, f'disk-{name}.img')
@@ -90,41 +134,35 @@ def _qemu_devices(folder, cache):
     arguments += [
         '-chardev', f'socket,id=ftdi,path={folder}/ftdi,server=on,wait=off',
         '-chardev', f'file,id=braille,path={folder}/braille.log',
-        '-audiodev', f'wav,id=sound,path={folder}/audio.wav',
+        '-audiodev', f'wav,id=sound,path={folder}/audio.wav,out.frequency=48000',
         '-netdev', 'user,id=un,restrict=on,net=10.0.9.0/24']
-    devices = [
-        'usb-storage,id=disk-super,bus=xhci.0,port=1,drive=dsuper,serial=interop-super,'
-        'removable=on',
-        'usb-uas,id=uas,bus=xhci.0,port=2',
-        'scsi-hd,bus=uas.0,drive=duas',
-        'usb-storage,id=disk-high,bus=ehci.0,port=1,drive=dhigh,serial=interop-high',
-        'usb-serial,id=ftdi,bus=xhci.0,port=5,chardev=ftdi,always-plugged=on',
-        'usb-kbd,id=keyboard,bus=xhci.0,port=7',
-        'usb-tablet,id=tablet,bus=xhci.0,port=8,usb_version=1',
-        f'usb-mtp,id=mtp,bus=xhci.0,port=9,rootdir={folder}/mtp,desc=interop',
-        'usb-ccid,id=ccid,bus=xhci.0,port=10',
-        'usb-audio,id=audio,bus=xhci.0,port=11,audiodev=sound',
-        'usb-net,id=net,bus=xhci.0,port=12,netdev=un,mac=52:54:00:00:00:07',
-        'usb-mouse,id=mouse,bus=xhci.0,port=13',
-        'usb-hub,bus=xhci.0,port=14',
-        'usb-wacom-tablet,id=wacom,bus=xhci.0,port=14.1',
-        'usb-braille,id=braille,bus=xhci.0,port=14.2,chardev=braille']
+    for name, device in QEMU_DEVICES.items():
+        arguments += ['-device', f'{device.format(folder=folder)},id={name}']
+    arguments += ['-device', 'scsi-hd,bus=uas.0,drive=duas']
     card = _make_card(folder, cache)
     if card:
-        devices.append('ccid-card-emulated,bus=ccid.0,backend=certificates,'
-                       f'db=sql:{card},cert1=id-cert,cert2=signing-cert,cert3=encryption-cert')
-    for device in devices:
-        arguments += ['-device', device]
+        arguments += ['-device', 'ccid-card-emulated,bus=ccid.0,backend=certificates,'
+                      f'db=sql:{card},cert1=id-cert,cert2=signing-cert,cert3=encryption-cert']
     return arguments
 
 
 def _boot_qemu(image, build, folder, cache):
     guest = Guest(*image, folder, _qemu_devices(folder, cache))
-    return QemuLab(guest, build, folder), f'sh /interop/server-qemu.sh {len(QemuLab.ALL)}'
+    return QemuLab(guest, build, folder), f'server-qemu.sh {len(QemuLab.ALL)}'
+
+
+def _boot_gadget(image, build, folder, _):
+    return GadgetLab(Guest(*image, folder), build, folder), 'server-gadget.sh'
+
+
+def _boot_vudc(image, build, folder, _):
+    return GadgetLab(Guest(*image, folder), build, folder), 'server-vudc.sh'
 
 
 GUESTS = {
     'server-qemu': _boot_qemu,
+    'server-gadget': _boot_gadget,
+    'server-vudc': _boot_vudc,
 }
 
 
@@ -134,7 +172,7 @@ def boot(name, image, build, folder, cache):
     `cache`: for what the next run can use."""
     lab, setup = GUESTS[name](image, build, folder, cache)
     try:
-        lab.guest.run(setup)
+        lab.ready(lab.guest.run(f'sh /interop/{setup}').text)
         yield lab
     finally:
         lab.guest.stop()

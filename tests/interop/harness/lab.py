@@ -1,7 +1,9 @@
 """What a test works with: the guest, the command, the test programs, a folder."""
 import json
 import os
+import signal
 import subprocess
+import threading
 
 
 class Failure(Exception):
@@ -32,6 +34,9 @@ class Lab:
     def __init__(self, guest, build, folder):
         self.guest, self.build, self.folder = guest, build, folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith('USBWIRE_')}
+
+    def ready(self, text):
+        """The guest is set up; `text` is what its script printed."""
 
     @property
     def address(self):
@@ -67,10 +72,79 @@ class Lab:
         """Runs the command against the guest's server."""
         return self.run(*self.command, *arguments, **options)
 
+    def reading(self, busid, endpoint, *arguments):
+        """A Reading: `usbwire read`, its transfers posted at the server."""
+        return Reading(self, busid, endpoint, arguments)
+
+    def program_path(self, name):
+        """A test program of programs/."""
+        return os.path.join(self.build, 'tests/interop/programs/interop_' + name)
+
     def program(self, name, *arguments, **options):
-        """Runs a test program of programs/ with the guest's address as its first argument."""
-        return self.run(os.path.join(self.build, 'tests/interop', 'interop_' + name), self.address,
-                        *arguments, **options)
+        """Runs one with the guest's address as its first argument."""
+        return self.run(self.program_path(name), self.address, *arguments, **options)
+
+
+class Reading:
+    """`usbwire read` in the background; `with` waits until its first transfer is posted."""
+
+    def __init__(self, lab, busid, endpoint, arguments):
+        command = [*lab.command, '-vv', 'read', '--busid', busid, '--endpoint', endpoint,
+                   *arguments]
+        self._process = lab.start(*command)
+        self._mark = f' ep {int(endpoint, 0):#04x} '.encode()
+        self._seen, self._progress = [], threading.Condition()
+        self._out, self._err = [], []
+        self._threads = [threading.Thread(target=self._collect, args=pair, daemon=True)
+                         for pair in ((self._process.stdout, self._out),
+                                      (self._process.stderr, self._err))]
+        for thread in self._threads:
+            thread.start()
+
+    def _collect(self, stream, lines):
+        for line in stream:
+            lines.append(line)
+            if self._mark in line:
+                with self._progress:
+                    self._seen.append(line)
+                    self._progress.notify_all()
+
+    def _wait(self, message, count):
+        with self._progress:
+            if not self._progress.wait_for(
+                    lambda: sum(message in line for line in self._seen) >= count, 20):
+                self._process.kill()
+                raise Failure(f'no {message} within 20 s: {b"".join(self._err)[-1000:]!r}')
+
+    def wait_for_data(self, transfers):
+        """Waits until so many transfers have ended with data."""
+        self._wait(b' bytes | ', transfers)
+
+    def __enter__(self):
+        self._wait(b'-> CMD_SUBMIT', 1)
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            stream.close()
+
+    def interrupt(self):
+        """Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self):
+        self._process.kill()
+
+    def finish(self, timeout=30):
+        """The Output, when it has ended."""
+        self._process.wait(timeout)
+        for thread in self._threads:
+            thread.join()
+        return Output(self._process.args, self._process.returncode, b''.join(self._out),
+                      b''.join(self._err))
 
 
 def expect(condition, *what):

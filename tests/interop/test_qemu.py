@@ -1,0 +1,175 @@
+"""QEMU's devices, whose other ends are files and sockets here."""
+import hashlib
+import os
+import socket
+import struct
+import threading
+
+from harness.cases import test
+from harness.guests import disk_contents
+from harness.lab import expect, expect_equal
+
+BLOCK = 512
+
+
+def _md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+def _disk(lab, busid, name):
+    wanted = disk_contents()
+    found = lab.program('disk', busid, 'read', '0x81', '0x02', '0', str(len(wanted) // BLOCK)).out
+    expect_equal(_md5(found), _md5(wanted), 'the first MiB')
+    data = os.urandom(700 * BLOCK)
+    first = 8192
+    lab.program('disk', busid, 'write', '0x81', '0x02', str(first), '700', stdin=data)
+    with open(lab.disk_image(name), 'rb') as image:
+        image.seek(first * BLOCK)
+        expect_equal(_md5(image.read(len(data))), _md5(data), 'written to the image')
+    found = lab.program('disk', busid, 'read', '0x81', '0x02', str(first), '700').out
+    expect_equal(_md5(found), _md5(data), 'read again')
+
+
+@test('server-qemu')
+def super_speed_disk_reads_and_writes_blocks(lab):
+    _disk(lab, lab.DISK_SUPER, 'super')
+
+
+@test('server-qemu')
+def high_speed_disk_reads_and_writes_blocks(lab):
+    _disk(lab, lab.DISK_HIGH, 'high')
+
+
+def _ftdi(lab):
+    line = socket.socket(socket.AF_UNIX)
+    line.settimeout(20)
+    line.connect(lab.ftdi_socket)
+    return line
+
+
+def _receive(line, size):
+    data = b''
+    while len(data) < size:
+        part = line.recv(size - len(data))
+        expect(part, 'the line was closed')
+        data += part
+    return data
+
+
+@test('server-qemu')
+def ftdi_sends(lab):
+    data = os.urandom(20000)
+    with _ftdi(lab) as line:
+        received = []
+        reader = threading.Thread(target=lambda: received.append(_receive(line, len(data))))
+        reader.start()
+        lab.usbwire('write', '--busid', lab.FTDI, '--endpoint', '0x02', '--data-file', '-',
+                    stdin=data)
+        reader.join()
+    expect_equal(_md5(received[0]), _md5(data), 'at the far end')
+
+
+@test('server-qemu')
+def ftdi_receives(lab):
+    """Each packet starts with two bytes of modem and line status. The reader ends when the line has
+    been silent for its timeout."""
+    data = os.urandom(3000)
+    with _ftdi(lab) as line, lab.reading(lab.FTDI, '0x81', '--length', '64', '--count', '0',
+                                         '--timeout', '2', '--json') as reader:
+        line.sendall(data)
+        output = reader.finish()
+    expect_equal(output.status, 1, output)
+    expect_equal(output.json()['error']['name'], 'UW_ERROR_TIMEOUT')
+    packets = [bytes.fromhex(t['data']) for t in output.json()['transfers']]
+    expect_equal(_md5(b''.join(p[2:] for p in packets)), _md5(data), 'at this end')
+
+
+@test('server-qemu')
+def keyboard_reports_keys_until_interrupted(lab):
+    with lab.reading(lab.KEYBOARD, '0x81', '--length', '8', '--count', '0', '--json') as reader:
+        lab.guest.monitor.human('sendkey a')
+        reader.wait_for_data(2)
+        reader.interrupt()
+        output = reader.finish()
+    reports = [t['data'] for t in output.json()['transfers']]
+    expect_equal(reports, ['0000040000000000', '0000000000000000'])
+    expect_equal(output.status, 130)
+
+
+@test('server-qemu')
+def tablet_reports_where_it_is(lab):
+    with lab.reading(lab.TABLET, '0x81', '--length', '8', '--count', '1', '--json') as reader:
+        lab.guest.monitor.run('input-send-event', events=[
+            {'type': 'abs', 'data': {'axis': 'x', 'value': 0x1234}},
+            {'type': 'abs', 'data': {'axis': 'y', 'value': 0x2345}}])
+        output = reader.finish()
+    # Buttons, x and y of 16 bits each, wheel.
+    expect_equal(output.json()['transfers'][0]['data'], '003412452300')
+
+
+@test('server-qemu')
+def audio_arrives_in_the_wav_file(lab):
+    """Isochronous OUT: a second of samples, of which each says which it is. QEMU may drop some when
+    this machine is busy, but what it plays is ours, in order."""
+    set_current, volume, unit, most = '0x01', 0x0200, '0x0200', '0008'
+    for channel in (1, 2):
+        lab.usbwire('control', '--busid', lab.AUDIO, '--direction', 'out', '--bm-request-type',
+                    '0x21', '--b-request', set_current, '--w-value', str(volume | channel),
+                    '--w-index', unit, '--data', most)
+    count = 30000
+    samples = b''.join(struct.pack('<hh', n, -n) for n in range(1, count + 1))
+    silence = bytes(48000 // 5 * 4)
+    done = lab.usbwire('write', '--busid', lab.AUDIO, '--endpoint', '0x01', '--alt', '1',
+                       '--data-file', '-', '--json', stdin=samples + silence).json()
+    expect_equal((done['type'], done['actual_length'], done['packets_failed']),
+                 ('isochronous', len(samples + silence), 0))
+    lab.unplug('audio', lab.AUDIO)  # which makes QEMU write the file
+    with open(lab.wav, 'rb') as f:
+        played = f.read()[44:]
+    lab.plug('audio', lab.AUDIO)
+    pairs = [p for p in struct.iter_unpack('<hh', played[:len(played) // 4 * 4]) if p != (0, 0)]
+    expect(all(left == -right for left, right in pairs), 'foreign samples')
+    lefts = [left for left, _ in pairs]
+    expect(all(a < b for a, b in zip(lefts, lefts[1:])), 'samples out of order')
+    expect(len(lefts) > count * 8 // 10, f'{len(lefts)} of {count} samples')
+
+
+@test('server-qemu')
+def unplugged_in_mid_transfer(lab):
+    """Whatever is in flight ends, with a status that says why; the busid is gone, then back."""
+    for name, busid in (('keyboard', lab.KEYBOARD), ('ftdi', lab.FTDI)):
+        with lab.start(lab.program_path('unplug'), lab.address, busid, '0x81') as program:
+            expect_equal(program.stdout.readline(), b'in flight\n')
+            lab.unplug(name, busid)
+            out, err = program.communicate(timeout=30)
+        expect_equal((program.returncode, err), (0, b''))
+        expect(busid.encode() in out, out)
+        expect(busid not in [d['busid'] for d in lab.usbwire('list', '--json').json()])
+        lab.plug(name, busid)
+        lab.usbwire('probe', '--busid', busid, '--get-device-desc')
+
+
+@test('server-qemu')
+def unplugged_while_the_command_reads(lab):
+    with lab.reading(lab.MOUSE, '0x81', '--length', '4', '--count', '0') as reader:
+        lab.unplug('mouse', lab.MOUSE)
+        output = reader.finish()
+    lab.plug('mouse', lab.MOUSE)
+    # Linux may answer "gone" or close the connection at once.
+    said = [line for line in output.err.splitlines() if line.startswith(b'usbwire: ')][-1]
+    expect((output.status, b'the device is gone' in said) == (1, True) or
+           (output.status, b'the connection to the server was lost' in said) == (3, True), output)
+    expect(lab.MOUSE.encode() in said, said)
+
+
+@test('server-qemu')
+def wait_finds_a_device_that_comes(lab):
+    lab.unplug('mouse', lab.MOUSE)
+    absent = lab.usbwire('probe', '--busid', lab.MOUSE, check=4)
+    expect(lab.MOUSE.encode() in absent.err, absent)
+    with lab.start(*lab.command, 'probe', '--busid', lab.MOUSE, '--wait', '30',
+                   '--get-device-desc') as waiting:
+        lab.plug('mouse', lab.MOUSE)
+        out, err = waiting.communicate(timeout=40)
+    expect_equal(waiting.returncode, 0, err)
+    expect(b'idVendor' in out, out)

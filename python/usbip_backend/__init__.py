@@ -12,12 +12,13 @@ import os
 __all__ = ['get_backend']
 
 
-def get_backend(host=None, port=3240, *, timeout=None, busid=None, vid=None, pid=None):
+def get_backend(host=None, port=3240, *, timeout=None, pcap=None, busid=None, vid=None, pid=None):
     """The backend for a server: for usb.core.find(backend=...).
 
     host     name or address, also "HOST:PORT"; None: $USBWIRE_HOST
     port     TCP port where `host` names none
     timeout  seconds for each of connecting, listing and importing; None: the library's own
+    pcap     a PcapWriter that gets all USB traffic of this process from now on
     busid, vid, pid  enumerate only such devices, and leave others alone
 
     Raises usb.core.USBError when the address makes no sense. Nothing is sent yet.
@@ -27,4 +28,6 @@ def get_backend(host=None, port=3240, *, timeout=None, busid=None, vid=None, pid
     host = host or os.environ.get('USBWIRE_HOST')
     if not host:
         raise ValueError('no server is named: give a host, or set USBWIRE_HOST')
+    if pcap is not None:
+        pcap.attach()
     return USBIPBackend(host, port, timeout=timeout, busid=busid, vid=vid, pid=pid)

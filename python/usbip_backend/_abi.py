@@ -98,11 +98,17 @@ class SyslogOptions(c.Structure):
                 ('data', c.c_void_p)]
 
 
+class CaptureStats(c.Structure):
+    """struct uw_capture_stats."""
+    _fields_ = [('records', _u64), ('dropped', _u64), ('bytes', _u64)]
+
+
 STRUCTS = {'uw_usec': Usec, 'uw_fault': Fault, 'uw_extra': Extra,
            'uw_device_descriptor': DeviceDescriptor, 'uw_endpoint': Endpoint,
            'uw_altsetting': Altsetting, 'uw_interface': Interface, 'uw_config': Config,
            'uw_device_info': DeviceInfo, 'uw_iso_packet': IsoPacket,
-           'uw_syslog_message': SyslogMessage, 'uw_syslog_options': SyslogOptions}
+           'uw_syslog_message': SyslogMessage, 'uw_syslog_options': SyslogOptions,
+           'uw_capture_stats': CaptureStats}
 
 _obj, _out, _int, _str = c.c_void_p, c.POINTER(c.c_void_p), c.c_int, c.c_char_p
 _fault = c.POINTER(Fault)
@@ -158,6 +164,13 @@ _FUNCTIONS = {
     'uw_urb_actual_length': (c.c_size_t, _obj),
     'uw_urb_iso_packet': (c.POINTER(IsoPacket), _obj, c.c_uint),
     'uw_urb_fault': (None, _obj, _fault),
+    'uw_capture_new': (_int, _obj, _out),
+    'uw_capture_attach': (_int, _obj, _obj),
+    'uw_capture_syslog': (_int, _obj, _obj, _obj, _int, _obj, c.c_size_t),
+    'uw_capture_pull': (c.c_long, _obj, _obj, c.c_size_t, Usec),
+    'uw_capture_stats': (None, _obj, c.POINTER(CaptureStats)),
+    'uw_capture_close': (_int, _obj, _fault),
+    'uw_capture_free': (None, _obj),
     'uw_syslog_connect': (_int, _obj, _str, _u16, c.POINTER(SyslogOptions), _out, _fault),
     'uw_syslog_free': (None, _obj),
     'uw_syslog_line': (c.c_size_t, c.POINTER(SyslogMessage), _int, c.c_char_p, c.c_size_t),

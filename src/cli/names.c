@@ -90,8 +90,10 @@ find(const char *const keys[], unsigned num_keys, char *buf, size_t size)
 
     while (line && *line) {
         const char *end = strchrnul(line, '\n');
-        size_t tabs = strspn(line, "\t"), n = strlen(keys[level]);
+        size_t tabs = 0, n = strlen(keys[level]);
 
+        while (line[tabs] == '\t')
+            tabs++;
         if (*line != '#' && line != end && tabs < level)
             return 0;
         if (tabs == level && strncmp(line + tabs, keys[level], n) == 0 &&

@@ -34,9 +34,17 @@ int uw_queue_fd(struct uw_queue *queue);
 /* The next completed URB, or NULL. Does not block and runs no callback. */
 struct uw_urb *uw_queue_pop(struct uw_queue *queue);
 
-/* Drives the loop until a completion waits or `timeout` (a duration) is over. Returns 1 when one
- * waits, 0 after the timeout, INTERRUPTED after a signal or uw_loop_interrupt. */
+/* Drives the loop until a completion waits or `timeout` (a duration; 0: looks once) is over.
+ * Returns 1 when one waits, 0 after the timeout or uw_queue_wake, INTERRUPTED after a signal or
+ * uw_loop_interrupt. */
 int uw_queue_wait(struct uw_queue *queue, struct uw_usec timeout);
+
+/* The same for several queues of one loop: 1 when a completion waits in any of them. */
+int uw_queue_wait_any(struct uw_queue *const *queues, unsigned count, struct uw_usec timeout);
+
+/* Ends the wait for this queue that is in progress, or the next one. Its descriptor is readable
+ * until then. */
+void uw_queue_wake(struct uw_queue *queue);
 
 /* Pops every waiting URB and runs its callback, outside all locks. Returns how many. A callback may
  * submit, cancel and free; completions it causes are left for the next call. */

@@ -5,6 +5,7 @@
 
 #include "client/import.h"
 #include "client/loop.h"
+#include "client/queue.h"
 #include "client/service.h"
 
 /* Every loop of the process. */
@@ -50,6 +51,15 @@ renew_poller(struct uw_loop *loop)
 }
 
 static void
+renew_queues(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->queues)
+        uw_queue_renew_locked(UW_CONTAINER(pos, struct uw_queue, link));
+}
+
+static void
 after_fork_child(void)
 {
     struct uw_list *pos, *tmp;
@@ -60,6 +70,7 @@ after_fork_child(void)
 
         uw_service_forget_locked(loop);
         renew_poller(loop);
+        renew_queues(loop);
         uw_loop_unlock(loop);
     }
     pthread_mutex_unlock(&loops_lock);

@@ -9,13 +9,14 @@ import re
 import tree
 
 LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'capture', 'syslog', 'export',
-          'sim', 'cli']
+          'sim', 'libusb', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {
     'export': {'export', 'base', 'wire'},
     'sim': {'sim', 'export', 'base', 'wire'},
     'transport': {'transport', 'base'},
+    'libusb': {'libusb', 'base'},
     'cli': {'cli'},
 }
 
@@ -24,13 +25,13 @@ PUBLIC_ONLY = ['examples', 'bench']
 
 # System headers that belong to one file or layer: who else includes them does its work.
 SYSTEM = {
-    'sys/epoll.h': {'src/client', 'src/sim', 'bench'},
-    'sys/timerfd.h': {'src/client', 'src/sim'},
+    'sys/epoll.h': {'src/client', 'src/sim', 'src/libusb', 'bench'},
+    'sys/timerfd.h': {'src/client', 'src/sim', 'src/libusb'},
     'sys/eventfd.h': {'src/client', 'src/sim', 'src/capture'},
-    'pthread.h': {'src/client', 'src/capture', 'src/cli', 'examples', 'tests', 'bench'},
+    'pthread.h': {'src/client', 'src/capture', 'src/libusb', 'src/cli', 'examples', 'tests', 'bench'},
     'sys/socket.h': {'src/transport', 'src/client', 'src/capture', 'src/sim', 'include', 'tests', 'bench'},
-    'poll.h': {'src/client', 'src/capture', 'src/sim', 'src/cli', 'src/transport', 'examples', 'tests', 'bench'},
-    'time.h': {'src/base', 'src/capture', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},
+    'poll.h': {'src/libusb', 'src/client', 'src/capture', 'src/sim', 'src/cli', 'src/transport', 'examples', 'tests', 'bench'},
+    'time.h': {'src/libusb', 'src/base', 'src/capture', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},
 }
 
 

@@ -1,0 +1,431 @@
+/*
+ * world.c - the loop, the servers, and what they offer
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libusb/choice.h"
+#include "libusb/log.h"
+#include "libusb/world.h"
+
+#define REFUSALS 32u
+
+/* A device that could not be imported: said once, not at every list. */
+struct refusal {
+    struct uw_server *server;
+    char busid[32];
+    int code;
+};
+
+struct station {
+    struct uw_server *server;
+    int failed; /* the last error that was said, 0: none */
+    int said_ambiguous;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t enumerating = PTHREAD_MUTEX_INITIALIZER;
+static struct uw_list remotes = {&remotes, &remotes};
+
+/* Made once, under `enumerating`. */
+static _Atomic(struct uw_loop *) loop;
+static struct choice choice;
+static struct station stations[CHOICE_SERVERS];
+static unsigned num_stations;
+static unsigned extra_timeout;
+
+/* Under `enumerating`. */
+static struct refusal refusals[REFUSALS];
+static unsigned num_refusals;
+static int last_result;
+
+/* Under `lock`. */
+static struct uw_usec listed_at; /* 0: never, or to be forgotten */
+
+void
+world_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void
+world_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void
+open_stations(struct uw_loop *l)
+{
+    const char *add = secure_getenv("USBWIRE_TIMEOUT_ADD_MS");
+    struct uw_fault fault;
+
+    extra_timeout = add ? (unsigned)strtoul(add, NULL, 10) : 0;
+    choice_read(&choice);
+    for (unsigned i = 0; i < choice.num_servers; i++) {
+        if (uw_server_new(l, choice.servers[i], 0, &stations[num_stations].server, &fault) < 0)
+            log_fault(&fault);
+        else
+            num_stations++;
+    }
+}
+
+struct uw_loop *
+world_loop(void)
+{
+    struct uw_loop *l = loop;
+
+    if (l)
+        return l;
+    pthread_mutex_lock(&enumerating);
+    l = loop;
+    if (!l && uw_loop_new(NULL, &l) == 0) {
+        open_stations(l);
+        loop = l;
+    }
+    pthread_mutex_unlock(&enumerating);
+    return l;
+}
+
+unsigned
+world_extra_timeout(void)
+{
+    return extra_timeout;
+}
+
+void
+world_forget_list(void)
+{
+    world_lock();
+    listed_at = uw_usec(0);
+    world_unlock();
+}
+
+struct remote *
+world_next_locked(struct remote *r)
+{
+    struct uw_list *pos = r ? r->link.next : remotes.next;
+
+    for (; pos != &remotes; pos = pos->next) {
+        r = UW_CONTAINER(pos, struct remote, link);
+        if (r->listed && r->known && !r->gone)
+            return r;
+    }
+    return NULL;
+}
+
+/* ---- one record of a list ---- */
+
+static void
+say_refusal(struct station *s, const struct uw_device_info *info, const struct uw_fault *fault)
+{
+    struct refusal *f = NULL;
+
+    for (unsigned i = 0; i < num_refusals && !f; i++)
+        if (refusals[i].server == s->server && strcmp(refusals[i].busid, info->busid) == 0)
+            f = &refusals[i];
+    if (f && f->code == fault->code)
+        return;
+    if (!f && num_refusals < REFUSALS) {
+        f = &refusals[num_refusals++];
+        f->server = s->server;
+        memcpy(f->busid, info->busid, sizeof(f->busid));
+    }
+    if (f)
+        f->code = fault->code;
+    log_fault(fault);
+}
+
+static void
+forget_refusal(struct station *s, const struct uw_device_info *info)
+{
+    for (unsigned i = 0; i < num_refusals; i++)
+        if (refusals[i].server == s->server && strcmp(refusals[i].busid, info->busid) == 0)
+            refusals[i] = refusals[--num_refusals];
+}
+
+/* The serial number, where the choice is by it. */
+static int
+has_serial(struct remote *r, struct uw_device *device, const char *serial)
+{
+    char text[128];
+    int n;
+
+    if (!serial[0])
+        return 1;
+    if (!r->descriptor.iSerialNumber)
+        return 0;
+    n = uw_device_string(device, r->descriptor.iSerialNumber, 0, text, sizeof(text), uw_msec(2000),
+                         NULL);
+    return n >= 0 && strcmp(text, serial) == 0;
+}
+
+static int
+is_chosen(struct remote *r, struct uw_device *device)
+{
+    const struct choice_selector *s = NULL;
+
+    if (choice.all || !choice.num_selectors)
+        return 1;
+    while ((s = choice_find(&choice, &r->info, s)))
+        if (has_serial(r, device, s->serial))
+            return 1;
+    return 0;
+}
+
+/* Imports a device for the first time, for its descriptors. The import lingers: whoever asked for
+ * the list mostly opens it next. */
+static void
+peek(struct station *s, struct remote *r)
+{
+    struct uw_device *device;
+    struct uw_fault fault;
+    int chosen;
+
+    if (remote_open(r, &device, &fault) < 0) {
+        say_refusal(s, &r->info, &fault);
+        return;
+    }
+    forget_refusal(s, &r->info);
+    chosen = is_chosen(r, device);
+    world_lock();
+    r->listed = chosen;
+    world_unlock();
+    remote_close(r);
+}
+
+static struct remote *
+find_remote_locked(const struct station *s, const struct uw_device_info *info)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &remotes)
+    {
+        struct remote *r = UW_CONTAINER(pos, struct remote, link);
+
+        if (r->server == s->server && !r->gone && strcmp(r->info.busid, info->busid) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+/* The device a record is of: the one we know, or one that has come in its place. */
+static int
+was_replaced_locked(const struct remote *r, const struct uw_device_info *info)
+{
+    if (remote_is_held_locked(r))
+        return 0;
+    return !remote_matches(r, info) || (r->device && r->opens);
+}
+
+static void
+take_record(struct station *s, unsigned index, const struct uw_device_info *info)
+{
+    struct remote *r;
+
+    world_lock();
+    r = find_remote_locked(s, info);
+    if (r && was_replaced_locked(r, info)) {
+        r->gone = 1;
+        r->listed = 0;
+        r = NULL;
+    }
+    if (r)
+        r->listed = 2; /* seen now */
+    world_unlock();
+    if (!r) {
+        r = remote_new(s->server, index, info);
+        if (!r)
+            return;
+        world_lock();
+        uw_list_insert(&remotes, &r->link);
+        world_unlock();
+    }
+    if (!r->known)
+        peek(s, r);
+    world_lock();
+    if (r->listed)
+        r->listed = 2;
+    world_unlock();
+}
+
+/* ---- lists ---- */
+
+static int
+is_wanted(struct station *s, const struct uw_device_list *list, const struct uw_device_info *info)
+{
+    if (choice.all)
+        return 1;
+    if (choice.num_selectors)
+        return choice_find(&choice, info, NULL) != NULL;
+    (void)s;
+    return uw_device_list_count(list) == 1;
+}
+
+static void
+say_ambiguous(struct station *s, const struct uw_device_list *list)
+{
+    if (choice.all || choice.num_selectors || s->said_ambiguous || uw_device_list_count(list) < 2)
+        return;
+    s->said_ambiguous = 1;
+    log_tell("%s offers %u devices; choose with USBWIRE_DEVICES (BUSID, VID:PID, VID:PID:SERIAL or "
+             "all):",
+             uw_server_name(s->server), uw_device_list_count(list));
+    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
+        const struct uw_device_info *info = uw_device_list_get(list, i);
+
+        log_tell("  %-12s %04x:%04x", info->busid, info->vid, info->pid);
+    }
+}
+
+/* A remote that was not in the list: held by us it may be hidden, else it is gone. */
+static void
+sweep_locked(const struct station *s)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &remotes)
+    {
+        struct remote *r = UW_CONTAINER(pos, struct remote, link);
+
+        if (r->server != s->server)
+            continue;
+        if (r->listed == 1 && !remote_is_held_locked(r)) {
+            r->listed = 0;
+            r->gone = 1;
+        }
+        if (r->listed)
+            r->listed = 1;
+    }
+}
+
+static int
+ask(struct station *s, unsigned index)
+{
+    struct uw_device_list *list;
+    struct uw_fault fault;
+    int r = uw_server_list(s->server, uw_never(), &list, &fault);
+
+    if (r < 0) {
+        if (s->failed != r)
+            log_fault(&fault);
+        s->failed = r;
+        return r;
+    }
+    s->failed = 0;
+    say_ambiguous(s, list);
+    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
+        const struct uw_device_info *info = uw_device_list_get(list, i);
+
+        if (is_wanted(s, list, info))
+            take_record(s, index, info);
+    }
+    uw_device_list_free(list);
+    world_lock();
+    sweep_locked(s);
+    world_unlock();
+    return 0;
+}
+
+/* Remotes that are gone and have no user stay only as long as a libusb_device refers to them. */
+static void
+drop_gone(void)
+{
+    struct uw_list *pos, *tmp, dropped;
+
+    uw_list_init(&dropped);
+    world_lock();
+    uw_list_each(pos, tmp, &remotes)
+    {
+        struct remote *r = UW_CONTAINER(pos, struct remote, link);
+
+        if (!r->listed && !r->opens && !remote_is_held_locked(r)) {
+            uw_list_remove(&r->link);
+            uw_list_insert(&dropped, &r->link);
+        }
+    }
+    world_unlock();
+    while ((pos = uw_list_pop(&dropped)))
+        remote_unref(UW_CONTAINER(pos, struct remote, link));
+}
+
+static int
+refresh(void)
+{
+    int answered = 0, r = 0;
+
+    for (unsigned i = 0; i < num_stations; i++) {
+        int e = ask(&stations[i], i);
+
+        if (e == 0)
+            answered = 1;
+        else
+            r = e;
+    }
+    drop_gone();
+    world_lock();
+    listed_at = uw_now();
+    world_unlock();
+    return answered || r == 0 ? 0 : uw_error_libusb(r);
+}
+
+int
+world_refresh(void)
+{
+    int fresh, r;
+
+    if (!world_loop())
+        return LIBUSB_ERROR_NO_MEM;
+    pthread_mutex_lock(&enumerating);
+    world_lock();
+    fresh = listed_at.us && uw_usec_sub(uw_now(), listed_at).us < uw_msec(LIST_FRESH_MS).us;
+    world_unlock();
+    if (!fresh)
+        last_result = refresh();
+    r = last_result;
+    pthread_mutex_unlock(&enumerating);
+    (void)world_tidy(uw_now());
+    return r;
+}
+
+/* ---- lingering imports ---- */
+
+/* The import of a remote whose time is over, taken out of it; NULL: none. */
+static struct uw_device *
+take_expired_locked(struct uw_usec now, struct uw_usec *next)
+{
+    struct uw_list *pos, *tmp;
+
+    *next = uw_never();
+    uw_list_each(pos, tmp, &remotes)
+    {
+        struct remote *r = UW_CONTAINER(pos, struct remote, link);
+        struct uw_device *device = r->device;
+
+        if (!device || r->opens)
+            continue;
+        if (r->lingers_until.us > now.us) {
+            *next = uw_usec_min(*next, r->lingers_until);
+            continue;
+        }
+        r->device = NULL;
+        r->released = now;
+        return device;
+    }
+    return NULL;
+}
+
+struct uw_usec
+world_tidy(struct uw_usec now)
+{
+    struct uw_device *device;
+    struct uw_usec next;
+
+    do {
+        world_lock();
+        device = take_expired_locked(now, &next);
+        world_unlock();
+        uw_device_free(device);
+    } while (device);
+    return next;
+}

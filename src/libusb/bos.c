@@ -110,8 +110,8 @@ libusb_get_usb_2_0_extension_descriptor(libusb_context *ctx,
 {
     struct libusb_usb_2_0_extension_descriptor *d;
     struct uw_reader in;
-    int r = open_capability(dev_cap, LIBUSB_BT_USB_2_0_EXTENSION,
-                            LIBUSB_BT_USB_2_0_EXTENSION_SIZE, &in);
+    int r = open_capability(dev_cap, LIBUSB_BT_USB_2_0_EXTENSION, LIBUSB_BT_USB_2_0_EXTENSION_SIZE,
+                            &in);
 
     (void)ctx;
     if (r < 0)

@@ -24,7 +24,8 @@ add_server(struct choice *c, const char *word)
         c->num_servers++;
 }
 
-/* Four hexadecimal digits and then `end`, or "*": any. Returns what is behind, NULL if it is not. */
+/* Four hexadecimal digits and then `end`, or "*": any. Returns what is behind, NULL if it is not.
+ */
 static const char *
 read_id(const char *s, char end, int *ret_id)
 {
@@ -37,9 +38,9 @@ read_id(const char *s, char end, int *ret_id)
     for (int i = 0; i < 4; i++) {
         if (!isxdigit((unsigned char)s[i]))
             return NULL;
-        id = id << 4 | (unsigned)(isdigit((unsigned char)s[i])
-                                      ? s[i] - '0'
-                                      : tolower((unsigned char)s[i]) - 'a' + 10);
+        id = id << 4 |
+             (unsigned)(isdigit((unsigned char)s[i]) ? s[i] - '0'
+                                                     : tolower((unsigned char)s[i]) - 'a' + 10);
     }
     if (s[4] != end)
         return NULL;

@@ -218,8 +218,9 @@ get_associations(const struct remote_config *raw,
         const struct uw_association *a = &c->associations[i];
 
         iad[i] = (struct libusb_interface_association_descriptor){
-            sizeof(*iad),        UW_DT_INTERFACE_ASSOCIATION, a->bFirstInterface,
-            a->bInterfaceCount,  a->bFunctionClass,           a->bFunctionSubClass,
+            sizeof(*iad),         UW_DT_INTERFACE_ASSOCIATION,
+            a->bFirstInterface,   a->bInterfaceCount,
+            a->bFunctionClass,    a->bFunctionSubClass,
             a->bFunctionProtocol, a->iFunction};
     }
     array->iad = c->num_associations ? iad : NULL;

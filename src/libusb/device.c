@@ -186,8 +186,8 @@ libusb_get_session_data(libusb_device *dev)
 int LIBUSB_CALL
 libusb_get_device_speed(libusb_device *dev)
 {
-    static const uint8_t speeds[] = {LIBUSB_SPEED_UNKNOWN, LIBUSB_SPEED_LOW,   LIBUSB_SPEED_FULL,
-                                     LIBUSB_SPEED_HIGH,    LIBUSB_SPEED_HIGH,  LIBUSB_SPEED_SUPER,
+    static const uint8_t speeds[] = {LIBUSB_SPEED_UNKNOWN,   LIBUSB_SPEED_LOW,  LIBUSB_SPEED_FULL,
+                                     LIBUSB_SPEED_HIGH,      LIBUSB_SPEED_HIGH, LIBUSB_SPEED_SUPER,
                                      LIBUSB_SPEED_SUPER_PLUS};
     uint32_t speed = dev->remote->info.speed;
 

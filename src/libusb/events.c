@@ -262,8 +262,7 @@ libusb_handle_events_timeout_completed(libusb_context *ctx, struct timeval *tv, 
     while (libusb_try_lock_events(ctx))
         if (!follow(ctx, until, completed))
             return LIBUSB_SUCCESS;
-    r = is_completed(completed) ? LIBUSB_SUCCESS
-                                : handle_events(ctx, uw_usec_sub(until, uw_now()));
+    r = is_completed(completed) ? LIBUSB_SUCCESS : handle_events(ctx, uw_usec_sub(until, uw_now()));
     libusb_unlock_events(ctx);
     return r;
 }

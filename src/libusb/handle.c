@@ -192,8 +192,7 @@ note_claim(struct libusb_device_handle *h, unsigned number, int claimed)
     h->claimed = claimed ? h->claimed | bit : h->claimed & ~bit;
     pthread_mutex_unlock(&h->ctx->lock);
     world_lock();
-    h->dev->remote->claims =
-        claimed ? h->dev->remote->claims | bit : h->dev->remote->claims & ~bit;
+    h->dev->remote->claims = claimed ? h->dev->remote->claims | bit : h->dev->remote->claims & ~bit;
     world_unlock();
 }
 
@@ -237,9 +236,9 @@ libusb_set_interface_alt_setting(libusb_device_handle *h, int interface_number,
         return LIBUSB_ERROR_INVALID_PARAM;
     if (!is_claimed(h, (unsigned)interface_number))
         return LIBUSB_ERROR_NOT_FOUND;
-    return handle_error(
-        h, uw_device_set_altsetting(h->device, (unsigned)interface_number,
-                                    (unsigned)alternate_setting, uw_msec(HANDLE_REQUEST_MS), NULL));
+    return handle_error(h, uw_device_set_altsetting(h->device, (unsigned)interface_number,
+                                                    (unsigned)alternate_setting,
+                                                    uw_msec(HANDLE_REQUEST_MS), NULL));
 }
 
 int LIBUSB_CALL

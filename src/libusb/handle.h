@@ -22,7 +22,8 @@ struct libusb_device_handle {
 /* The context ends and handles are still open: their imports are given back all the same. */
 void handle_abandon_all(struct libusb_context *ctx);
 
-/* A libusb error for one of the library's; a device that is gone makes the next list a fresh one. */
+/* A libusb error for one of the library's; a device that is gone makes the next list a fresh one.
+ */
 int handle_error(struct libusb_device_handle *handle, int error);
 
 #endif

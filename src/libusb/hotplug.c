@@ -1,8 +1,8 @@
 /*
  * hotplug.c - arrivals and departures
  *
- * USB/IP tells nobody of new devices, so while a callback is registered the lists are asked for once
- * a second, by whoever handles the context's events. A context remembers which devices it has
+ * USB/IP tells nobody of new devices, so while a callback is registered the lists are asked for
+ * once a second, by whoever handles the context's events. A context remembers which devices it has
  * announced.
  */
 #include <stdlib.h>
@@ -82,9 +82,8 @@ find_presence(struct libusb_context *ctx, const struct libusb_device *dev)
 {
     struct uw_list *pos, *tmp;
 
-    uw_list_each(pos, tmp, &ctx->present)
-        if (UW_CONTAINER(pos, struct presence, link)->dev == dev)
-            return UW_CONTAINER(pos, struct presence, link);
+    uw_list_each(pos, tmp, &ctx->present) if (UW_CONTAINER(pos, struct presence, link)->dev ==
+                                              dev) return UW_CONTAINER(pos, struct presence, link);
     return NULL;
 }
 

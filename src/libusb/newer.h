@@ -1,9 +1,9 @@
 /*
  * newer.h - what libusb got after the oldest header supported (1.0.26, Debian 12)
  *
- * meson.build looks which of these the system's header has; the others are declared here. Values and
- * layouts are those of libusb's own headers of 1.0.27 to 1.0.31; tests/contract/libusb holds them
- * against the numbers that programs were compiled with.
+ * meson.build looks which of these the system's header has; the others are declared here. Values
+ * and layouts are those of libusb's own headers of 1.0.27 to 1.0.31; tests/contract/libusb holds
+ * them against the numbers that programs were compiled with.
  */
 #ifndef UW_LIBUSB_NEWER_H
 #define UW_LIBUSB_NEWER_H

@@ -110,7 +110,7 @@ libusb_get_pollfds(libusb_context *ctx)
     struct {
         const struct libusb_pollfd *list[2];
         struct libusb_pollfd one;
-    } *block;
+    } * block;
 
     ctx = context_get(ctx);
     block = ctx ? calloc(1, sizeof(*block)) : NULL;

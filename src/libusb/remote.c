@@ -52,9 +52,9 @@ remote_new(struct uw_server *server, unsigned server_index, const struct uw_devi
     r->info.interfaces = NULL;
     r->info.num_interfaces = 0;
     r->configuration = -1;
-    r->bus = (uint8_t)(FIRST_BUS +
-                       (server_index * BUSES_OF_A_SERVER + info->busnum % BUSES_OF_A_SERVER) %
-                           BUSES);
+    r->bus =
+        (uint8_t)(FIRST_BUS +
+                  (server_index * BUSES_OF_A_SERVER + info->busnum % BUSES_OF_A_SERVER) % BUSES);
     r->address = (uint8_t)(info->devnum & 0x7f ? info->devnum & 0x7f : 1);
     read_ports(r);
     world_lock();

@@ -1,9 +1,9 @@
 /*
  * sync.h - synchronous transfers
  *
- * Each completes into a queue of its own, so that no thread depends on another to see its end. While
- * it waits it also runs the callbacks of its context, if asynchronous transfers are under way and
- * nobody else does: programs count on a synchronous call to be an event handler, too.
+ * Each completes into a queue of its own, so that no thread depends on another to see its end.
+ * While it waits it also runs the callbacks of its context, if asynchronous transfers are under way
+ * and nobody else does: programs count on a synchronous call to be an event handler, too.
  */
 #ifndef UW_LIBUSB_SYNC_H
 #define UW_LIBUSB_SYNC_H

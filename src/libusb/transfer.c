@@ -11,8 +11,8 @@
 #include "libusb/transfer.h"
 #include "libusb/world.h"
 
-#define FLIGHT_SIZE \
-    ((sizeof(struct flight) + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * \
+#define FLIGHT_SIZE                                                                                \
+    ((sizeof(struct flight) + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) *                 \
      _Alignof(max_align_t))
 
 static struct flight *
@@ -128,8 +128,8 @@ set_stream(struct flight *f, struct libusb_transfer *t)
     return LIBUSB_ERROR_NOT_SUPPORTED;
 }
 
-/* By enum libusb_transfer_type. Bulk or interrupt is the endpoint's own affair: programs mix them up,
- * and it works. */
+/* By enum libusb_transfer_type. Bulk or interrupt is the endpoint's own affair: programs mix them
+ * up, and it works. */
 static int (*const set_by_type[])(struct flight *f, struct libusb_transfer *t) = {
     set_control, set_iso, set_data, set_data, set_stream,
 };

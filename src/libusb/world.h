@@ -1,5 +1,6 @@
 /*
- * world.h - what a process has once, whatever number of contexts: the loop, the servers, the devices
+ * world.h - what a process has once, whatever number of contexts: the loop, the servers, the
+ * devices
  *
  * A `remote` is one device of one server. It is listed once its descriptors have been read, which
  * takes an import; so a listed device is one that could be imported. The import is shared by all
@@ -43,8 +44,8 @@ struct remote {
     unsigned num_configs;
 
     /* The world's lock: */
-    int listed; /* the server has it, or we hold it */
-    int gone;   /* it went away; what comes under its name is another one */
+    int listed;                    /* the server has it, or we hold it */
+    int gone;                      /* it went away; what comes under its name is another one */
     struct uw_device *device;      /* NULL: not imported */
     unsigned opens;                /* users of the import */
     struct uw_usec lingers_until;  /* instant, when opens is 0 */
@@ -60,13 +61,14 @@ struct remote {
 void world_lock(void);
 void world_unlock(void);
 
-/* The loop, made at the first call together with the servers of the environment. NULL: no memory. */
+/* The loop, made at the first call together with the servers of the environment. NULL: no memory.
+ */
 struct uw_loop *world_loop(void);
 
 /*
- * Brings the list of remotes up to date: asks the servers unless that was done a moment ago, imports
- * what is new and chosen to read its descriptors. Waits. 0, or a libusb error when no server at all
- * could be asked.
+ * Brings the list of remotes up to date: asks the servers unless that was done a moment ago,
+ * imports what is new and chosen to read its descriptors. Waits. 0, or a libusb error when no
+ * server at all could be asked.
  */
 int world_refresh(void);
 

@@ -29,7 +29,7 @@ RULES = [
     (r'\b(u|nano)?sleep\s*\(', LIBRARY, (), 'only the loop waits'),
     (r'\brand(om)?\s*\(|\bsrand\s*\(', OURS, (), 'shared hidden state'),
     (r'\bpthread_(mutex|cond|rwlock)_', ('src',), ('src/client/', 'src/libusb/', 'src/capture/'),
-     "the only locks are the loop's and a capture's"),
+     "the only locks are the loop's, a capture's and the drop-in's"),
     (r'\bgetenv\s*\(', LIBRARY, (), 'the environment is read by programs, not by the library'),
     (r'\bTODO\b|\bFIXME\b|\bXXX\b', ('src', 'include', 'tests', 'examples', 'bench', 'fuzz'), (),
      'finish it or leave it out'),

@@ -75,7 +75,7 @@ new_transfer(struct fixture *f, uint8_t endpoint, void *buffer, int size, unsign
 }
 
 static void
-send(struct fixture *f, uint8_t first, int size)
+put(struct fixture *f, uint8_t first, int size)
 {
     uint8_t bytes[SIZE];
     int moved = -1;
@@ -93,11 +93,11 @@ test_sync(void **state)
     uint8_t in[SIZE];
     int moved = -1;
 
-    send(f, 7, 100);
+    put(f, 7, 100);
     assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, 1000), 0);
     assert_int_equal(moved, 100);
     assert_int_equal(in[99], 106);
-    send(f, 1, 10);
+    put(f, 1, 10);
     assert_int_equal(libusb_interrupt_transfer(f->h, EP_IN, in, SIZE, NULL, 1000), 0);
     assert_int_equal(libusb_bulk_transfer(f->h, 0x8f, in, SIZE, &moved, 1000), LIBUSB_ERROR_IO);
     assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, NULL, SIZE, &moved, 1000),
@@ -116,7 +116,7 @@ test_sync_timeout(void **state)
 
     assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, 20), LIBUSB_ERROR_TIMEOUT);
     assert_int_equal(moved, 0);
-    send(f, 50, 64);
+    put(f, 50, 64);
     assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, 1000), 0);
     assert_int_equal(moved, 64);
     assert_int_equal(in[0], 50);
@@ -140,7 +140,7 @@ test_async(void **state)
     assert_int_equal(libusb_cancel_transfer(t), LIBUSB_ERROR_NOT_FOUND);
     assert_int_equal(libusb_submit_transfer(t), 0);
     assert_int_equal(libusb_submit_transfer(t), LIBUSB_ERROR_BUSY);
-    send(f, 3, 33);
+    put(f, 3, 33);
     finish(f, &seen);
     assert_int_equal(seen.status, LIBUSB_TRANSFER_COMPLETED);
     assert_int_equal(seen.actual, 33);
@@ -194,12 +194,12 @@ test_resubmit_and_flags(void **state)
     /* It is freed behind its callback, in the middle of its life or at the end: so once only. */
     t->flags &= (uint8_t)~LIBUSB_TRANSFER_FREE_TRANSFER;
     for (uint8_t i = 0; i < 3; i++) {
-        send(f, i, 8);
+        put(f, i, 8);
         while (seen.calls <= i)
             assert_int_equal(libusb_handle_events(f->ctx), 0);
     }
     t->flags |= LIBUSB_TRANSFER_FREE_TRANSFER;
-    send(f, 9, 8);
+    put(f, 9, 8);
     finish(f, &seen);
     assert_int_equal(seen.calls, 4);
 }
@@ -214,7 +214,7 @@ test_short_not_ok(void **state)
 
     t->flags = LIBUSB_TRANSFER_SHORT_NOT_OK;
     assert_int_equal(libusb_submit_transfer(t), 0);
-    send(f, 0, 16);
+    put(f, 0, 16);
     finish(f, &seen);
     assert_int_equal(seen.status, LIBUSB_TRANSFER_ERROR);
     assert_int_equal(seen.actual, 16);
@@ -259,7 +259,7 @@ test_sync_runs_callbacks(void **state)
     struct libusb_transfer *t = new_transfer(f, EP_IN, in, SIZE, 0, &seen);
 
     assert_int_equal(libusb_submit_transfer(t), 0);
-    send(f, 0, 5);
+    put(f, 0, 5);
     for (int i = 0; i < 1000 && !seen.done; i++)
         assert_int_equal(libusb_control_transfer(f->h, 0x80, 8, 0, 0, &byte, 1, 1000), 1);
     assert_true(seen.done);
@@ -364,7 +364,7 @@ test_with_the_lock_held(void **state)
     struct libusb_transfer *t = new_transfer(f, EP_IN, in, SIZE, 0, &seen);
 
     assert_int_equal(libusb_submit_transfer(t), 0);
-    send(f, 0, 5);
+    put(f, 0, 5);
     assert_int_equal(libusb_try_lock_events(f->ctx), 0);
     assert_int_equal(libusb_event_handler_active(f->ctx), 1);
     assert_int_equal(libusb_event_handling_ok(f->ctx), 1);
@@ -408,7 +408,7 @@ test_pollfd(void **state)
         t->timeout = round ? 30 : 0;
         assert_int_equal(libusb_submit_transfer(t), 0);
         if (round == 0)
-            send(f, 1, 12);
+            put(f, 1, 12);
         while (!seen.done) {
             assert_int_equal(readable(fds[0]->fd, 5000), 1);
             assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0);

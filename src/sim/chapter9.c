@@ -104,6 +104,17 @@ get_qualifier(const struct sim_device *d, struct uw_request *r)
     return d->speed == SIM_HIGH ? describe(d, r, bytes, sizeof(bytes)) : SIM_STALL;
 }
 
+/* What a high-speed device would be at full speed. */
+static int
+get_other_speed(const struct sim_device *d, unsigned index, struct uw_request *r)
+{
+    uint8_t bytes[SIM_CONFIG_SIZE];
+
+    if (d->speed != SIM_HIGH || index >= d->config_count)
+        return SIM_STALL;
+    return describe(d, r, bytes, sim_other_speed(d, index, bytes));
+}
+
 static int
 get_descriptor(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
 {
@@ -118,6 +129,7 @@ get_descriptor(struct sim_device *d, const struct sim_setup *s, struct uw_reques
     case UW_DT_STRING: return get_string(d, index, r);
     case UW_DT_BOS: return get_bos(d, r);
     case UW_DT_DEVICE_QUALIFIER: return get_qualifier(d, r);
+    case UW_DT_OTHER_SPEED_CONFIG: return get_other_speed(d, index, r);
     default: return SIM_STALL;
     }
 }

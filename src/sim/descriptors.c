@@ -130,3 +130,32 @@ sim_max_packet(const struct sim_device *d, uint8_t endpoint)
 
     return bytes ? (unsigned)(bytes[4] | bytes[5] << 8) & 0x7ffu : 0;
 }
+
+/* An endpoint descriptor of high speed becomes one of full speed (USB 2.0 5.6.3, 5.7.3, 5.8.3). */
+static void
+slow_down(uint8_t *e)
+{
+    unsigned type = e[3] & 3u, interval = e[6] > 16 ? 16 : e[6];
+    unsigned size = (unsigned)(e[4] | e[5] << 8) & 0x7ffu;
+    unsigned most = type == UW_ISOCHRONOUS ? 1023 : 64;
+
+    size = size < most ? size : most;
+    e[4] = (uint8_t)size;
+    e[5] = (uint8_t)(size >> 8);
+    if (type == UW_INTERRUPT) /* 2^(n-1) eighths of a millisecond, milliseconds */
+        e[6] = (uint8_t)(interval < 4 ? 1 : interval > 11 ? 255 : 1u << (interval - 4));
+}
+
+size_t
+sim_other_speed(const struct sim_device *d, unsigned index, uint8_t *bytes)
+{
+    size_t size = d->config_size[index];
+
+    memcpy(bytes, d->configs[index], size);
+    bytes[1] = UW_DT_OTHER_SPEED_CONFIG;
+    for (size_t at = 0; at < size; at += bytes[at]) {
+        if (bytes[at + 1] == UW_DT_ENDPOINT)
+            slow_down(bytes + at);
+    }
+    return size;
+}

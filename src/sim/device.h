@@ -170,6 +170,9 @@ void sim_config_endpoint(struct sim_config *config, uint8_t address, uint8_t att
                          uint16_t max_packet, uint8_t interval);
 void sim_config_raw(struct sim_config *config, const uint8_t *bytes, size_t size);
 void sim_config_end(struct sim_config *config, uint8_t interfaces);
+/* USB 2.0 9.6.4: a high-speed device's configuration as it would be at full speed, into bytes of
+ * SIM_CONFIG_SIZE. Returns its size. */
+size_t sim_other_speed(const struct sim_device *device, unsigned index, uint8_t *bytes);
 uint16_t sim_bulk_packet(const struct sim_device *device);
 /* The descriptor of an endpoint in force, or NULL. */
 const uint8_t *sim_endpoint(const struct sim_device *device, uint8_t address);

@@ -124,10 +124,32 @@ test_speeds(void **state)
             wire_close(&w);
         wire_open_device(&w, &stand, rows[i].busid);
         assert_int_equal(wire_control(&w, 0x80, 6, 0x0600, 0, bytes, 64), rows[i].qualifier);
+        assert_int_equal(wire_control(&w, 0x80, 6, 0x0700, 0, bytes, 64),
+                         rows[i].qualifier == STALL ? STALL : 62);
         assert_int_equal(wire_control(&w, 0x80, 6, 0x0f00, 0, bytes, 64), rows[i].bos);
         assert_int_equal(wire_control(&w, 0x80, 6, 0x0100, 0, bytes, 18), 18);
         assert_int_equal(bytes[7], rows[i].packet_size);
     }
+}
+
+/* USB 2.0 9.6.4: the same configuration, with what full speed allows. */
+static void
+test_other_speed(void **state)
+{
+    uint8_t now[64], other[64];
+
+    (void)state;
+    wire_open_device(&w, &stand, "1-2");
+    assert_int_equal(wire_control(&w, 0x80, 6, 0x0200, 0, now, sizeof(now)), 62);
+    assert_int_equal(wire_control(&w, 0x80, 6, 0x0700, 0, other, sizeof(other)), 62);
+    assert_int_equal(other[1], 7);
+    /* Alternate setting 0: bulk 0x81, 512 bytes; 64 at full speed. */
+    assert_memory_equal(now + 18, "\x07\x05\x81\x02\x00\x02\x00", 7);
+    assert_memory_equal(other + 18, "\x07\x05\x81\x02\x40\x00\x00", 7);
+    /* Alternate setting 1: interrupt 0x82, 64 bytes, 2^3 microframes; a millisecond. */
+    assert_memory_equal(now + 62 - 7, "\x07\x05\x82\x03\x40\x00\x04", 7);
+    assert_memory_equal(other + 62 - 7, "\x07\x05\x82\x03\x40\x00\x01", 7);
+    assert_int_equal(wire_control(&w, 0x80, 6, 0x0702, 0, other, sizeof(other)), STALL);
 }
 
 static void
@@ -266,6 +288,7 @@ main(void)
         TEST(test_config_descriptors),
         TEST(test_strings),
         TEST(test_speeds),
+        TEST(test_other_speed),
         TEST(test_configuration),
         TEST(test_altsettings),
         TEST(test_halt),

@@ -30,6 +30,7 @@ set_up(void **state)
     stand_add(&stand, "source-sink");
     stand_add(&stand, "loopback");
     stand_add(&stand, "keyboard:type=a1/");
+    stand_add(&stand, "source-sink:gadget=1");
     stand_add(&stand, "faulty");
     stand_run(&stand);
     return 0;
@@ -190,6 +191,25 @@ test_source_and_sink(void **state)
     assert_int_equal(reply.size, 64);
 }
 
+/* What the kernel's usbtest asks of a device. */
+static void
+test_gadget_zero(void **state)
+{
+    static const uint8_t zeros[600];
+    uint8_t sent[600], got[1000];
+
+    (void)state;
+    wire_open_device(&w, &stand, "1-6");
+    assert_int_equal(wire_read(&w, 0x81, bytes, sizeof(zeros)), sizeof(zeros));
+    assert_memory_equal(bytes, zeros, sizeof(zeros));
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (uint8_t)(i * 7);
+    assert_int_equal(wire_control(&w, 0x40, 0x5b, 0, 0, sent, sizeof(sent)), sizeof(sent));
+    assert_int_equal(wire_control(&w, 0xc0, 0x5c, 0, 0, got, sizeof(got)), sizeof(sent));
+    assert_memory_equal(got, sent, sizeof(sent));
+    assert_int_equal(wire_control(&w, 0xc0, 0x5c, 0, 0, got, 10), 10);
+}
+
 static void
 test_loopback_interrupt(void **state)
 {
@@ -267,7 +287,7 @@ test_faulty_endpoints(void **state)
     uint32_t read;
 
     (void)state;
-    wire_open_device(&w, &stand, "1-6");
+    wire_open_device(&w, &stand, "1-7");
     assert_int_equal(wire_read(&w, 0x81, bytes, 64), STALL);
     assert_int_equal(wire_write(&w, 0x01, bytes, 64), STALL);
     wire_submit(&w, 0x83, NULL, 64);
@@ -296,7 +316,7 @@ test_faulty_bootloader(void **state)
     uint32_t read;
 
     (void)state;
-    wire_open_device(&w, &stand, "1-6");
+    wire_open_device(&w, &stand, "1-7");
     read = wire_submit(&w, 0x82, NULL, 64);
     wire_submit_control(&w, 0x40, 0x11, 0, 0, NULL, 0);
     assert_true(wire_next(&w, 0, &reply));
@@ -307,9 +327,9 @@ test_faulty_bootloader(void **state)
     wire_close(&w);
     wire_open(&w, &stand);
     list = wire_list(&w);
-    assert_int_equal(list->count, 6);
-    assert_string_equal(list->infos[5].busid, "1-6");
-    assert_int_equal(list->infos[5].pid, 0x00b0);
+    assert_int_equal(list->count, 7);
+    assert_string_equal(list->infos[6].busid, "1-7");
+    assert_int_equal(list->infos[6].pid, 0x00b0);
     uw_device_list_free(list);
 }
 
@@ -324,6 +344,7 @@ main(void)
         TEST(test_esp_is_bounded),
         TEST(test_acm),
         TEST(test_source_and_sink),
+        TEST(test_gadget_zero),
         TEST(test_loopback_interrupt),
         TEST(test_loopback_iso),
         TEST(test_keyboard),

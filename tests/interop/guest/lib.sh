@@ -59,3 +59,56 @@ usbipd_listens()
 {
     grep -q ' 00000000:0CA8 00000000:0000 0A ' /proc/net/tcp
 }
+
+configured()
+{
+    [ -n "$(cat "/sys/bus/usb/devices/$1/bConfigurationValue" 2>/dev/null)" ]
+}
+
+# What was not there when /tmp/before was written, and has a configuration.
+new_device()
+{
+    for device in $(imported_devices); do
+        ! grep -qx "$device" /tmp/before && configured "$device" && echo "$device" && return
+    done
+    return 1
+}
+
+# attach PORT BUSID: imports a device from the host and prints its name in /sys/bus/usb/devices.
+attach()
+{
+    imported_devices >/tmp/before
+    # usbip fails with this while the port it used before is still being enumerated.
+    until usbip --tcp-port "$1" attach -r 10.0.2.2 -b "$2" 2>/tmp/attach; do
+        grep -q 'open vhci_driver' /tmp/attach || die "$(cat /tmp/attach)"
+        sleep 0.1
+    done
+    until_true 20 new_device
+    new_device
+}
+
+# detach NAME: gives it back and waits until it is gone.
+detach()
+{
+    port=$(awk -v name="$1" '$7 == name { print $2 + 0 }' /sys/devices/platform/vhci_hcd.*/status)
+    usbip detach -p "$port" 2>/tmp/detach || die "$(cat /tmp/detach)"
+    until_true 20 [ ! -e "/sys/bus/usb/devices/$1" ]
+}
+
+# node NAME PATTERN: the first file of that pattern below a device in /sys, such as ttyACM*.
+node()
+{
+    find "/sys/bus/usb/devices/$1/" -name "$2" 2>/dev/null | head -n 1 | sed 's|.*/||'
+}
+
+has_node()
+{
+    [ -n "$(node "$1" "$2")" ]
+}
+
+# wait_node NAME PATTERN: the same, when it is there.
+wait_node()
+{
+    until_true 20 has_node "$1" "$2"
+    node "$1" "$2"
+}

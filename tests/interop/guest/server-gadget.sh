@@ -16,7 +16,8 @@ make_disk disk high-speed
 make_ffs ffs high-speed
 make_composite composite high-speed
 n=0
-for name in $(ls $gadgets); do
+for path in "$gadgets"/*; do
+    name=${path##*/}
     plug "$name" dummy_udc.$n
     n=$((n + 1))
 done

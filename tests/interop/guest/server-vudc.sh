@@ -14,7 +14,8 @@ make_ffs ffs ''
 gadget audio 0x1d6b 0x0101
 add audio uac2.0
 n=0
-for name in $(ls $gadgets); do
+for path in "$gadgets"/*; do
+    name=${path##*/}
     plug "$name" usbip-vudc.$n
     echo "$name usbip-vudc.$n"
     n=$((n + 1))

@@ -1,5 +1,6 @@
 """The guests that there are, and how each is set up."""
 import contextlib
+import json
 import os
 import subprocess
 
@@ -77,6 +78,36 @@ class GadgetLab(Lab):
 
     def ready(self, text):
         self.busid = dict(line.split() for line in text.splitlines())
+
+
+class ClientLab(Lab):
+    """client: a guest that imports from servers on this machine."""
+
+    @contextlib.contextmanager
+    def serve(self, *arguments):
+        """`usbwire serve` on a free port, a Served, until the end of the block."""
+        command = [os.path.join(self.build, 'usbwire'), 'serve', '--port', '0', '--until-eof',
+                   '--json', *arguments]
+        log = os.path.join(self.folder, 'serve.log')
+        with open(log, 'wb') as errors, self.start(*command, stderr=errors) as process:
+            yield Served(json.loads(process.stdout.readline()))
+            process.stdin.close()
+            expect_equal(process.wait(20), 0, 'usbwire serve')
+
+    @contextlib.contextmanager
+    def attached(self, served, name):
+        """usbip attach; its name in the guest's /sys/bus/usb/devices, until the end of the block."""
+        device = self.guest.run(f'attach {served.port} {served.busid[name]}').text.strip()
+        yield device
+        self.guest.run(f'detach {device}')
+
+
+class Served:
+    """A simulated bench that runs."""
+
+    def __init__(self, announced):
+        self.port = announced['port']
+        self.busid = {d['name']: d['busid'] for d in announced['devices']}
 
 
 def disk_contents():
@@ -159,10 +190,15 @@ def _boot_vudc(image, build, folder, _):
     return GadgetLab(Guest(*image, folder), build, folder), 'server-vudc.sh'
 
 
+def _boot_client(image, build, folder, _):
+    return ClientLab(Guest(*image, folder), build, folder), 'client.sh'
+
+
 GUESTS = {
     'server-qemu': _boot_qemu,
     'server-gadget': _boot_gadget,
     'server-vudc': _boot_vudc,
+    'client': _boot_client,
 }
 
 

@@ -1,0 +1,135 @@
+/*
+ * serial - a serial line of the guest, used
+ *
+ *   serial FILE echo BYTES      sends random bytes and expects them back
+ *   serial FILE signals         prints the modem lines that are on, as "cts dsr"
+ *   serial FILE set NAME=0|1... sets dtr and rts
+ *   serial FILE break           sends a break of a quarter second
+ *
+ * The line is raw, at the speed that stty(1) gave it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SILENCE_MS 20000
+
+static const struct {
+    const char *name;
+    int bit;
+} signals[] = {{"dtr", TIOCM_DTR}, {"rts", TIOCM_RTS}, {"cts", TIOCM_CTS},
+               {"dsr", TIOCM_DSR}, {"dcd", TIOCM_CAR}, {"ri", TIOCM_RI}};
+
+#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+static int
+trouble(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    return 1;
+}
+
+static int
+open_raw(const char *path)
+{
+    struct termios t;
+    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0 || tcgetattr(fd, &t) < 0)
+        return -1;
+    cfmakeraw(&t);
+    t.c_cflag |= CLOCAL | CREAD;
+    return tcsetattr(fd, TCSANOW, &t) < 0 ? -1 : fd;
+}
+
+static int
+echo(int fd, size_t bytes)
+{
+    uint8_t *sent = malloc(bytes), *got = malloc(bytes);
+    size_t out = 0, in = 0;
+
+    if (!sent || !got)
+        return trouble("memory");
+    for (size_t i = 0; i < bytes; i++)
+        sent[i] = (uint8_t)(i * 2654435761u >> 16);
+    while (in < bytes) {
+        struct pollfd p = {fd, (short)(POLLIN | (out < bytes ? POLLOUT : 0)), 0};
+        ssize_t n;
+        if (poll(&p, 1, SILENCE_MS) <= 0) {
+            fprintf(stderr, "silence after %zu bytes out and %zu in\n", out, in);
+            return 1;
+        }
+        n = p.revents & POLLOUT ? write(fd, sent + out, bytes - out) : 0;
+        out += n > 0 ? (size_t)n : 0;
+        n = p.revents & POLLIN ? read(fd, got + in, bytes - in) : 0;
+        in += n > 0 ? (size_t)n : 0;
+        if (p.revents & (POLLERR | POLLHUP))
+            return trouble("hung up");
+    }
+    if (memcmp(sent, got, bytes) != 0) {
+        size_t i = 0;
+        while (sent[i] == got[i])
+            i++;
+        fprintf(stderr, "byte %zu of %zu differs\n", i, bytes);
+        return 1;
+    }
+    free(sent);
+    free(got);
+    return 0;
+}
+
+static int
+show_signals(int fd)
+{
+    int bits;
+
+    if (ioctl(fd, TIOCMGET, &bits) < 0)
+        return trouble("TIOCMGET");
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (bits & signals[i].bit)
+            printf("%s ", signals[i].name);
+    }
+    putchar('\n');
+    return 0;
+}
+
+static int
+set_signal(int fd, const char *setting)
+{
+    for (size_t i = 0; i < SIGNALS; i++) {
+        size_t n = strlen(signals[i].name);
+        if (strncmp(setting, signals[i].name, n) == 0 && setting[n] == '=') {
+            int bit = signals[i].bit;
+            if (ioctl(fd, setting[n + 1] == '1' ? TIOCMBIS : TIOCMBIC, &bit) < 0)
+                return trouble(setting);
+            return 0;
+        }
+    }
+    fprintf(stderr, "no signal: %s\n", setting);
+    return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+    int fd = argc > 2 ? open_raw(argv[1]) : -1, status = 0;
+
+    if (fd < 0)
+        return trouble(argc > 1 ? argv[1] : "usage");
+    if (strcmp(argv[2], "echo") == 0 && argc > 3)
+        return echo(fd, strtoul(argv[3], NULL, 0));
+    if (strcmp(argv[2], "signals") == 0)
+        return show_signals(fd);
+    if (strcmp(argv[2], "break") == 0)
+        return tcsendbreak(fd, 0) < 0 ? trouble("break") : 0;
+    for (int i = 3; i < argc && status == 0; i++)
+        status = set_signal(fd, argv[i]);
+    return status;
+}

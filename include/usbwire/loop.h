@@ -21,8 +21,10 @@
  *             ...;
  *     }
  *
- * Fork: a child keeps the sockets and may go on using them if the parent does not; exit and
- * destructors of the library send nothing. The last close of an import ends it.
+ * Fork: a child keeps the sockets and may go on using them if the parent does not (a program that
+ * opens, then becomes a daemon); descriptors to wait with are its own, under the same numbers. Exit
+ * sends nothing, and what a child frees of its parent's is only closed: the last close of an import
+ * ends it. What was just being imported or listed has failed in the child.
  */
 #ifndef USBWIRE_LOOP_H
 #define USBWIRE_LOOP_H

@@ -5,7 +5,9 @@
 
 #include "client/import.h"
 #include "client/loop.h"
+#include "client/op.h"
 #include "client/queue.h"
+#include "client/resolve.h"
 #include "client/service.h"
 
 /* Every loop of the process. */
@@ -31,32 +33,25 @@ after_fork_parent(void)
     pthread_mutex_unlock(&loops_lock);
 }
 
+/* Threads, and what was theirs, stayed with the parent; so did what was being asked of servers,
+ * whose answers are the parent's. */
 static void
-renew_poller(struct uw_loop *loop)
+start_anew(struct uw_loop *loop)
 {
     struct uw_list *pos, *tmp;
-    struct uw_poller *old = loop->poller;
 
+    uw_service_forget_locked(loop);
+    uw_lookups_forget(loop);
     loop->leading = loop->polling = loop->asleep = 0;
     uw_list_init(&loop->waiters);
-    if (loop->ops->create(&loop->poller) < 0) {
-        loop->poller = old;
-        return;
-    }
+    loop->ops->renew(loop->poller);
     uw_list_each(pos, tmp, &loop->sources)(void)
         loop->ops->add(loop->poller, UW_CONTAINER(pos, struct uw_source, link));
+    uw_list_each(pos, tmp, &loop->queues) uw_queue_renew_locked(UW_CONTAINER(pos, struct uw_queue, link));
+    uw_imports_stop_asking(loop);
+    uw_asks_abandon(loop);
     if (loop->embedded)
-        (void)loop->ops->fd(loop->poller);
-    loop->ops->destroy(old);
-}
-
-static void
-renew_queues(struct uw_loop *loop)
-{
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &loop->queues)
-        uw_queue_renew_locked(UW_CONTAINER(pos, struct uw_queue, link));
+        loop->ops->arm(loop->poller, uw_heap_at(&loop->timers));
 }
 
 static void
@@ -68,9 +63,7 @@ after_fork_child(void)
     {
         struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
 
-        uw_service_forget_locked(loop);
-        renew_poller(loop);
-        renew_queues(loop);
+        start_anew(loop);
         uw_loop_unlock(loop);
     }
     pthread_mutex_unlock(&loops_lock);

@@ -49,6 +49,9 @@ void uw_urb_init(struct uw_urb *urb);
 /* A tap was added or removed. */
 void uw_imports_retap(struct uw_loop *loop);
 
+/* In a forked child: imports that were just being made, or made anew, are the parent's alone. */
+void uw_imports_stop_asking(struct uw_loop *loop);
+
 /* The loop's lock, the only one of the library. Not recursive. */
 void uw_loop_lock(struct uw_loop *loop);
 void uw_loop_unlock(struct uw_loop *loop);

@@ -246,6 +246,25 @@ uw_import_replace(struct uw_import *im, struct uw_usec now)
 
 /* ---- making and freeing ---- */
 
+void
+uw_imports_stop_asking(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->imports)
+    {
+        struct uw_import *im = UW_CONTAINER(pos, struct uw_import, in_loop);
+
+        if (im->state != IMPORT_STARTING && im->state != IMPORT_REPLACING)
+            continue;
+        if (im->asking)
+            uw_ask_abandon(im->asking);
+        im->asking = NULL;
+        uw_import_lost(im, UW_ERROR_CONNECTION_LOST, "it was not there yet when the process forked",
+                       uw_now());
+    }
+}
+
 static void
 free_import(struct uw_grave *grave)
 {
@@ -262,8 +281,11 @@ take_apart(struct uw_import *im, struct uw_usec now)
     uw_list_each(pos, tmp, &im->postponed) uw_import_complete_postponed(
         im, UW_CONTAINER(pos, struct uw_urb, x.link), UW_ERROR_CANCELLED);
     if (im->state == IMPORT_UP) {
-        uw_engine_close(im->engine, now);
-        uw_import_send(im, now);
+        /* A forked child ends its share of the connection without a word to the server. */
+        if (uw_transport_is_ours(im->transport)) {
+            uw_engine_close(im->engine, now);
+            uw_import_send(im, now);
+        }
         uw_import_deliver(im);
         im->state = IMPORT_ENDED;
         im->status = UW_ERROR_CANCELLED;

@@ -94,6 +94,7 @@ uw_loop_new(const struct uw_loop_options *options, struct uw_loop **ret_loop)
     uw_list_init(&loop->waiters);
     uw_list_init(&loop->lookups);
     uw_list_init(&loop->imports);
+    uw_list_init(&loop->asks);
     uw_list_init(&loop->queues);
     uw_list_init(&loop->taps);
     uw_seq_init(&loop->seq, random_start());

@@ -55,6 +55,7 @@ struct uw_loop {
     struct uw_list lookups; /* of struct uw_lookup */
 
     struct uw_list imports; /* of struct uw_import */
+    struct uw_list asks;    /* of struct uw_asking */
     struct uw_list queues;  /* of struct uw_queue */
     struct uw_list taps;
     struct uw_seq seq;

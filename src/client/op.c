@@ -28,6 +28,7 @@ struct attempt {
 
 struct uw_asking {
     struct uw_grave grave;
+    struct uw_list link; /* the loop's */
     struct uw_server *server;
     char busid[UW_OP_BUSID_SIZE];
     int is_list;
@@ -78,6 +79,7 @@ dismantle(struct uw_asking *a)
 {
     struct uw_loop *loop = a->server->loop;
 
+    uw_list_remove(&a->link);
     uw_lookup_abandon(a->lookup);
     a->lookup = NULL;
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++)
@@ -91,6 +93,14 @@ void
 uw_ask_abandon(struct uw_asking *a)
 {
     dismantle(a);
+}
+
+void
+uw_asks_abandon(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->asks) uw_ask_abandon(UW_CONTAINER(pos, struct uw_asking, link));
 }
 
 static void
@@ -415,7 +425,8 @@ start_attempt(struct uw_asking *a, struct attempt *t)
 }
 
 /* What a connection to this machine comes to is often known at once. SO_ERROR can be asked once
- * only, so a refusal has to be taken here: 1 connected, 0 not yet, negative: the attempt is over. */
+ * only, so a refusal has to be taken here: 1 connected, 0 not yet, negative: the attempt is over.
+ */
 static int
 try_at_once(struct uw_asking *a, struct attempt *t)
 {
@@ -550,6 +561,7 @@ uw_ask(struct uw_server *server, const char *busid, struct uw_usec until,
         return UW_ERROR_NO_MEMORY;
     a->grave.free = free_asking;
     uw_list_init(&a->grave.link);
+    uw_list_insert(&server->loop->asks, &a->link);
     a->server = uw_server_ref(server);
     a->is_list = !busid;
     a->until = until;

@@ -36,4 +36,7 @@ int uw_ask(struct uw_server *server, const char *busid, struct uw_usec until,
 /* Drops it without an answer. */
 void uw_ask_abandon(struct uw_asking *asking);
 
+/* In a forked child: drops all of them. */
+void uw_asks_abandon(struct uw_loop *loop);
+
 #endif

@@ -37,6 +37,8 @@ struct uw_poller_ops {
     const char *name;
     int (*create)(struct uw_poller **ret_poller);
     void (*destroy)(struct uw_poller *poller);
+    /* In a forked child: descriptors of its own under the same numbers, and an empty set. */
+    void (*renew)(struct uw_poller *poller);
     int (*add)(struct uw_poller *poller, struct uw_source *source);
     int (*change)(struct uw_poller *poller, struct uw_source *source);
     void (*remove)(struct uw_poller *poller, struct uw_source *source);
@@ -60,5 +62,7 @@ extern const struct uw_poller_ops uw_poller_epoll, uw_poller_poll;
 int uw_eventfd_new(void);
 void uw_eventfd_set(int fd);
 void uw_eventfd_clear(int fd);
+/* In a forked child: one of its own under the same number. */
+void uw_eventfd_renew(int fd);
 
 #endif

@@ -2,6 +2,7 @@
  * poller_epoll.c - the Linux poller
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -45,6 +46,23 @@ uw_eventfd_clear(int fd)
     (void)r;
 }
 
+/* Without a fresh descriptor the old one stays, which is the parent's, too: not good, but nothing
+ * that would be closed under somebody. */
+static void
+put_in_place(int fresh, int fd)
+{
+    if (fresh < 0)
+        return;
+    (void)dup3(fresh, fd, O_CLOEXEC);
+    close(fresh);
+}
+
+void
+uw_eventfd_renew(int fd)
+{
+    put_in_place(uw_eventfd_new(), fd);
+}
+
 static void
 destroy(struct uw_poller *p)
 {
@@ -83,6 +101,25 @@ create(struct uw_poller **ret_poller)
     }
     *ret_poller = p;
     return 0;
+}
+
+static int
+new_timerfd(void)
+{
+    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+static void
+renew(struct uw_poller *p)
+{
+    put_in_place(epoll_create1(EPOLL_CLOEXEC), p->fd);
+    uw_eventfd_renew(p->wake_fd);
+    (void)watch_own(p, &p->wake_fd);
+    if (p->timer_fd < 0)
+        return;
+    put_in_place(new_timerfd(), p->timer_fd);
+    p->armed = uw_never();
+    (void)watch_own(p, &p->timer_fd);
 }
 
 static int
@@ -168,7 +205,7 @@ static int
 get_fd(struct uw_poller *p)
 {
     if (p->timer_fd < 0) {
-        p->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        p->timer_fd = new_timerfd();
         if (p->timer_fd < 0)
             return UW_ERROR_NO_MEMORY;
         if (watch_own(p, &p->timer_fd) < 0) {
@@ -201,6 +238,7 @@ const struct uw_poller_ops uw_poller_epoll = {
     .name = "epoll",
     .create = create,
     .destroy = destroy,
+    .renew = renew,
     .add = add,
     .change = change,
     .remove = remove_source,

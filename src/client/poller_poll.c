@@ -49,6 +49,13 @@ create(struct uw_poller **ret_poller)
     return 0;
 }
 
+static void
+renew(struct uw_poller *p)
+{
+    uw_eventfd_renew(p->wake_fd);
+    p->count = 0;
+}
+
 static int
 add(struct uw_poller *p, struct uw_source *s)
 {
@@ -162,6 +169,7 @@ const struct uw_poller_ops uw_poller_poll = {
     .name = "poll",
     .create = create,
     .destroy = destroy,
+    .renew = renew,
     .add = add,
     .change = change,
     .remove = remove_source,

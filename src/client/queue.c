@@ -2,7 +2,6 @@
  * queue.c - where completions are collected
  */
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -67,14 +66,11 @@ uw_queue_fd(struct uw_queue *q)
 void
 uw_queue_renew_locked(struct uw_queue *q)
 {
-    int fd = q->fd < 0 ? -1 : uw_eventfd_new();
-
-    if (fd < 0)
+    if (q->fd < 0)
         return;
+    uw_eventfd_renew(q->fd);
     if (is_due(q))
-        uw_eventfd_set(fd);
-    (void)dup3(fd, q->fd, O_CLOEXEC);
-    close(fd);
+        uw_eventfd_set(q->fd);
 }
 
 void

@@ -163,6 +163,23 @@ uw_lookups_collect(struct uw_loop *loop, struct uw_usec now)
 }
 
 void
+uw_lookups_forget(struct uw_loop *loop)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &loop->lookups)
+    {
+        struct uw_lookup *l = UW_CONTAINER(pos, struct uw_lookup, link);
+
+        /* Its thread may have held the lock, and may have been at its result. */
+        pthread_mutex_init(&l->lock, NULL);
+        l->addresses = NULL;
+        l->error = EAI_AGAIN;
+        l->finished = 1;
+    }
+}
+
+void
 uw_lookups_abandon(struct uw_loop *loop)
 {
     struct uw_list *pos, *tmp;

@@ -29,4 +29,7 @@ void uw_lookup_abandon(struct uw_lookup *lookup);
 void uw_lookups_collect(struct uw_loop *loop, struct uw_usec now);
 void uw_lookups_abandon(struct uw_loop *loop);
 
+/* In a forked child, which has none of the threads: whatever they were doing has failed. */
+void uw_lookups_forget(struct uw_loop *loop);
+
 #endif

@@ -22,6 +22,7 @@
 struct uw_transport {
     int fd;
     int connected;
+    pid_t owner;
 };
 
 static int
@@ -35,6 +36,7 @@ wrap(int fd, int connected, struct uw_transport **ret_transport)
     }
     t->fd = fd;
     t->connected = connected;
+    t->owner = getpid();
     *ret_transport = t;
     return 0;
 }
@@ -187,12 +189,18 @@ uw_transport_writev(struct uw_transport *t, const struct iovec *iov, int count, 
     return moved(sendmsg(t->fd, &msg, MSG_NOSIGNAL), ret_errno);
 }
 
+int
+uw_transport_is_ours(const struct uw_transport *t)
+{
+    return t->owner == getpid();
+}
+
 void
 uw_transport_free(struct uw_transport *t, int graceful)
 {
     if (!t)
         return;
-    if (graceful)
+    if (graceful && uw_transport_is_ours(t))
         (void)shutdown(t->fd, SHUT_RDWR);
     close(t->fd);
     free(t);

@@ -40,8 +40,11 @@ ssize_t uw_transport_readv(struct uw_transport *transport, const struct iovec *i
 ssize_t uw_transport_writev(struct uw_transport *transport, const struct iovec *iov, int count,
                             int *ret_errno);
 
+/* 0 in a process that was forked from the one that made the connection. */
+int uw_transport_is_ours(const struct uw_transport *transport);
+
 /* Closes. `graceful` also shuts down, which ends the connection even if a forked child holds the
- * descriptor; without it nothing is sent while another process has it open. NULL is fine. */
+ * descriptor; but never from such a child, whose last close alone may end it. NULL is fine. */
 void uw_transport_free(struct uw_transport *transport, int graceful);
 
 #endif

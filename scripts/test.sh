@@ -87,7 +87,8 @@ stage_interop()
     build gcc gcc -Dwerror=true && run gcc interop 1 --suite interop
 }
 
-# Programs that nobody here wrote, and the Python package, on the library as shipped.
+# Programs that nobody here wrote, and the Python package, on the library as shipped. (A sanitized
+# library cannot be preloaded into a program that is not.)
 stage_programs()
 {
     build gcc gcc -Dwerror=true && run gcc programs 1 --suite programs

@@ -227,11 +227,22 @@ check_command(const struct cli *cli)
         if (!cli_takes(cli->command, cli->given[i].option))
             return cli_usage("%s does not take --%s; `usbwire %s --help` lists what it does take",
                              command->name, cli_options[cli->given[i].option].name, command->name);
+    if (cli_nth(cli, OPT_BUSID, 1) && cli->command != CMD_RUN)
+        return cli_usage("--busid is given twice, \"%s\" and \"%s\"; once is accepted",
+                         cli_nth(cli, OPT_BUSID, 0), cli_nth(cli, OPT_BUSID, 1));
     if (cli->num_operands > command->most_operands)
         return cli_usage("%s does not know what to do with \"%s\"; it takes %s", command->name,
                          cli->operands[command->most_operands],
                          command->most_operands ? command->operands : "options only");
     return 0;
+}
+
+/* What comes behind the first operand is another program's command line. */
+static int
+wants_rest(const struct cli *cli)
+{
+    return cli->command != NUM_COMMANDS && cli_commands[cli->command].most_operands == REST &&
+           cli->num_operands > 0;
 }
 
 int
@@ -249,9 +260,11 @@ cli_options_parse(struct cli *cli, int argc, char **argv)
     fill_getopt(longs, letters);
     opterr = 0;
     while (!code && (c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (c == 1 && (code = take_operand(cli, optarg)) == 0 && wants_rest(cli))
+            break;
         if (c == 1)
-            code = take_operand(cli, optarg);
-        else if (c == '?' || c == ':')
+            continue;
+        if (c == '?' || c == ':')
             code = refuse_option(c, argv[optind - 1]);
         else
             code = set_value(cli, option_of(c), optarg ? optarg : "");

@@ -4,6 +4,8 @@
 #ifndef UW_CLI_OPTIONS_H
 #define UW_CLI_OPTIONS_H
 
+#include <limits.h>
+
 #include "cli.h"
 
 enum cli_kind { FLAG, REPEAT, TEXT, MANY, WORD, NUMBER, HEX16, TIME };
@@ -17,6 +19,8 @@ struct cli_option {
     uint32_t takers; /* bit 1 << enum cli_command_id */
     const char *help;
 };
+
+#define REST INT_MAX
 
 struct cli_command {
     const char *name;

@@ -1,0 +1,106 @@
+"""What the tests of unmodified programs share: a simulated bench, `usbwire run`, and TAP."""
+import os
+import subprocess
+import sys
+import time
+import traceback
+
+BUILD = os.path.abspath(sys.argv[1])
+USBWIRE = os.path.join(BUILD, 'usbwire')
+
+# Nothing of the person's own configuration counts.
+ENV = {k: v for k, v in os.environ.items()
+       if not k.startswith(('USBWIRE_', 'LD_')) and k != 'XDG_CONFIG_HOME'}
+ENV['HOME'] = '/nonexistent'
+ENV['LC_ALL'] = 'C.UTF-8'
+
+
+class Skip(Exception):
+    """The test cannot be done here; the text says why."""
+
+
+class Bench:
+    """`usbwire serve` on a free port; ends with the program, whatever happens."""
+
+    def __init__(self, *devices, options=()):
+        words = [USBWIRE, 'serve', '--port', '0', '--until-eof', *options]
+        for device in devices:
+            words += ['--device', device]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=ENV)
+        line = self.process.stdout.readline()
+        if not line.startswith('listening on '):
+            raise RuntimeError(f'the bench does not start: {line!r}')
+        self.address = line.split()[2]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+    def run(self, *words, options=('--all',), timeout=60, **more):
+        """`usbwire run` with these words; what it wrote and its exit code."""
+        return subprocess.run([USBWIRE, 'run', '-H', self.address, *options, '--', *words],
+                              capture_output=True, text=True, timeout=timeout,
+                              env={**ENV, **more.pop('env', {})}, check=False,
+                              stdin=subprocess.DEVNULL, **more)
+
+    def start(self, *words, options=('--all',), **more):
+        """The same, going on."""
+        return subprocess.Popen([USBWIRE, 'run', '-H', self.address, *options, '--', *words],
+                                env=ENV, text=True, **more)
+
+
+def need(*programs):
+    """The paths of programs, or Skip."""
+    paths = []
+    for program in programs:
+        folders = ENV.get('PATH', '').split(':') + ['/usr/sbin', '/sbin']
+        path = next((os.path.join(f, program) for f in folders
+                     if os.access(os.path.join(f, program), os.X_OK)), None)
+        if not path:
+            raise Skip(f'{program} is not installed')
+        paths.append(path)
+    return paths if len(paths) > 1 else paths[0]
+
+
+def need_module(name):
+    """The system's Python, if it has the module."""
+    python = '/usr/bin/python3'
+    if subprocess.run([python, '-c', f'import {name}'], capture_output=True,
+                      check=False).returncode:
+        raise Skip(f'Python has no module {name}')
+    return python
+
+
+def succeeded(done):
+    """The output of a program that must have succeeded."""
+    assert done.returncode == 0, \
+        f'exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    return done.stdout
+
+
+def main(module):
+    """Runs every test_... function of a module, in the order of the file, as TAP."""
+    tests = [(n, f) for n, f in vars(module).items() if n.startswith('test_')]
+    failed = 0
+    print(f'1..{len(tests)}')
+    for number, (name, function) in enumerate(tests, 1):
+        started = time.monotonic()
+        remark = ''
+        try:
+            function()
+            verdict = 'ok'
+        except Skip as reason:
+            verdict, remark = 'ok', f' # SKIP {reason}'
+        except Exception:  # pylint: disable=broad-except
+            verdict = 'not ok'
+            failed += 1
+            for line in traceback.format_exc().splitlines():
+                print(f'# {line}')
+        print(f'{verdict} {number} - {name[5:]}{remark}')
+        print(f'# {time.monotonic() - started:.1f} s', flush=True)
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,152 @@
+"""`usbwire run`: what it resolves, what it refuses, how programs find the drop-in."""
+import os
+import subprocess
+import sys
+import tempfile
+
+from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need, succeeded
+
+LSUSB_LINE = 'Bus 1'
+
+
+def test_chooses():
+    with Bench('loopback', 'keyboard', 'disk') as bench:
+        lsusb = need('lsusb')
+        assert succeeded(bench.run(lsusb)).count(LSUSB_LINE) == 3
+        out = succeeded(bench.run(lsusb, options=['-b', '1-1', '--busid', '1-3']))
+        assert '1209:0003' in out and '1209:0005' in out and out.count(LSUSB_LINE) == 2, out
+        out = succeeded(bench.run(lsusb, options=['--vid', '1209', '--pid', '0004']))
+        assert '1209:0004' in out and out.count(LSUSB_LINE) == 1, out
+        out = succeeded(bench.run(lsusb, options=['--serial', 'keyboard-2']))
+        assert '1209:0004' in out and out.count(LSUSB_LINE) == 1, out
+
+
+def test_takes_the_only_device():
+    with Bench('loopback') as bench:
+        assert '1209:0003' in succeeded(bench.run(need('lsusb'), options=[]))
+
+
+def test_the_dash_dash_may_be_left_out():
+    with Bench('loopback') as bench:
+        done = subprocess.run([USBWIRE, 'run', '-H', bench.address, 'sh', '-c', 'exit 7'],
+                              env=ENV, check=False)
+        assert done.returncode == 7
+
+
+def refused(done, code, *words):
+    assert done.returncode == code, done
+    assert not done.stdout, done.stdout
+    for word in words:
+        assert word in done.stderr, f'{word!r} is not in {done.stderr!r}'
+
+
+def test_refuses_what_cannot_be_resolved():
+    with Bench('loopback', 'keyboard') as bench:
+        refused(bench.run('true', options=[]), 125, '2 devices', '--busid 1-1', '1209:0004')
+        refused(bench.run('true', options=['-b', '7-7']), 125, '7-7', '--busid 1-2')
+        refused(bench.run('true', options=['--vid', 'dead']), 125, 'no device', '--busid 1-2')
+        refused(bench.run('true', options=['--serial', 'nobody']), 125)
+    refused(bench.run('true'), 125, 'Connection refused')
+
+
+def test_refuses_what_preloading_does_not_reach():
+    with Bench('loopback') as bench, tempfile.TemporaryDirectory() as scratch:
+        static = os.path.join(scratch, 'static')
+        script = os.path.join(scratch, 'script')
+        refused(bench.run('no-such-program-here'), 127, 'no-such-program-here')
+        refused(bench.run('/etc/passwd'), 126, '/etc/passwd')
+        with open(os.path.join(scratch, 'static.c'), 'w', encoding='ascii') as f:
+            f.write('int main(void) { return 0; }\n')
+        if subprocess.run(['gcc', '-static', '-o', static, f.name], check=False).returncode:
+            raise Skip('no static C library')
+        refused(bench.run(static), 126, 'statically linked')
+        with open(script, 'w', encoding='ascii') as f:
+            f.write(f'#! {static}\n')
+        os.chmod(script, 0o755)
+        refused(bench.run(script), 126, 'statically linked')
+        with open(static, 'r+b') as f:
+            f.seek(18)  # e_machine
+            f.write(b'\xb7\x00' if f.read(2) != b'\xb7\x00' else b'\x3e\x00')
+            f.seek(18)
+            f.write(b'\x08\x00')  # MIPS
+        refused(bench.run(static), 126, 'another architecture')
+
+
+def test_refuses_setuid():
+    if os.geteuid() != 0:
+        raise Skip('needs root to make a setuid program of somebody else')
+    with Bench('loopback') as bench, tempfile.TemporaryDirectory() as scratch:
+        program = os.path.join(scratch, 'program')
+        with open('/bin/true', 'rb') as source, open(program, 'wb') as f:
+            f.write(source.read())
+        os.chown(program, 1, 1)
+        os.chmod(program, 0o4755)
+        refused(bench.run(program), 126, 'setuid')
+
+
+PLUGIN = 'int plugin(void); int plugin(void) { return 42; }\n'
+HOST = '''#include <dlfcn.h>
+#include <stdio.h>
+void *open_by_runpath(void);
+void *open_by_runpath(void) { return dlopen("libplugin-of-test.so", RTLD_NOW); }
+'''
+MAIN = '''#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+void *open_by_runpath(void);
+int main(int argc, char **argv)
+{
+    void *usb = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    Dl_info info;
+    (void)argc;
+    if (!open_by_runpath() || !usb || !dladdr(dlsym(usb, "libusb_init"), &info))
+        return printf("%s\\n", dlerror()), 1;
+    return puts(info.dli_fname), 0;
+}
+'''
+
+
+def compile_to(path, text, *options):
+    subprocess.run(['gcc', '-D_GNU_SOURCE', '-o', path, '-x', 'c', '-', '-x', 'none', *options], input=text, text=True, check=True)
+
+
+def test_redirects_dlopen():
+    """Another libusb by an absolute path becomes ours, and a library that opens its plug-ins by its
+    own RUNPATH still finds them."""
+    with Bench('loopback') as bench, tempfile.TemporaryDirectory() as scratch:
+        hidden = os.path.join(scratch, 'plugins')
+        host = os.path.join(scratch, 'libhost.so')
+        program = os.path.join(scratch, 'program')
+        other = os.path.join(scratch, 'libusb-1.0.so.0.3.0')
+        os.mkdir(hidden)
+        compile_to(os.path.join(hidden, 'libplugin-of-test.so'), PLUGIN, '-shared', '-fPIC')
+        compile_to(host, HOST, '-shared', '-fPIC', f'-Wl,-rpath,{hidden}',
+                   '-Wl,--enable-new-dtags')
+        compile_to(program, MAIN, host, f'-Wl,-rpath,{scratch}')
+        compile_to(other, 'int libusb_init(void *c) { (void)c; return -99; }\n', '-shared', '-fPIC')
+        out = succeeded(bench.run(program, other))
+        assert os.path.realpath(out.strip()).startswith(os.path.realpath(BUILD)), out
+
+
+def test_environment():
+    """Without the wrapper: the environment, and then the file."""
+    lsusb = need('lsusb')
+    folder = os.path.join(BUILD, 'src', 'libusb')
+    with Bench('loopback', 'keyboard') as bench, tempfile.TemporaryDirectory() as scratch:
+        plain = {**ENV, 'LD_LIBRARY_PATH': folder}
+        run = lambda **more: subprocess.run([lsusb], env={**plain, **more}, capture_output=True,
+                                            text=True, check=False)
+        assert not run().stdout
+        assert '1209:0004' in run(USBWIRE_SERVERS=bench.address, USBWIRE_DEVICES='1-2').stdout
+        assert run(USBWIRE_HOST=bench.address, USBWIRE_DEVICES='all').stdout.count(LSUSB_LINE) == 2
+        done = run(USBWIRE_SERVERS=bench.address)
+        assert not done.stdout and 'choose with USBWIRE_DEVICES' in done.stderr, done
+        done = run(USBWIRE_SERVERS='127.0.0.1:1')
+        assert 'Connection refused' in done.stderr and done.stderr.count('\n') <= 2, done
+        with open(os.path.join(scratch, 'usbwire.conf'), 'w', encoding='ascii') as f:
+            f.write(f'# bench\nservers = {bench.address}\ndevices = 1209:0003:loopback-1\n')
+        done = run(XDG_CONFIG_HOME=scratch)
+        assert '1209:0003' in done.stdout and done.stdout.count(LSUSB_LINE) == 1, done
+
+
+main(sys.modules[__name__])

@@ -264,11 +264,11 @@ share(struct uw_server *server, const char *busid, struct uw_usec until,
     return r;
 }
 
-int
-uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
-                 struct uw_device **ret_device, struct uw_fault *fault)
+/* One attempt, shared with whoever of this loop imports the device at the same time. */
+static int
+import_once(struct uw_server *server, const char *busid, struct uw_usec until,
+            struct uw_device **ret_device, struct uw_fault *fault)
 {
-    struct uw_usec until = uw_usec_add(uw_now(), timeout);
     int r;
 
     do {
@@ -281,6 +281,24 @@ uw_device_import(struct uw_server *server, const char *busid, struct uw_usec tim
             r = import_new(server, busid, until, ret_device, fault);
         }
     } while (r == 1);
+    return r;
+}
+
+int
+uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
+                 struct uw_device **ret_device, struct uw_fault *fault)
+{
+    struct uw_usec until = uw_usec_add(uw_now(), timeout);
+    struct uw_usec grace = uw_usec_min(until, uw_usec_add(uw_now(), uw_usec(UW_BUSY_GRACE_US)));
+    struct uw_fault f = {0};
+    int r;
+
+    do {
+        r = import_once(server, busid, until, ret_device, &f);
+    } while (r == UW_ERROR_BUSY && uw_now().us < grace.us &&
+             uw_loop_sleep(uw_server_loop(server), uw_usec(UW_BUSY_PAUSE_US)) == 0);
+    if (r < 0 && fault)
+        *fault = f;
     return r;
 }
 

@@ -17,6 +17,11 @@
 
 #define UW_DEVICE_DESCRIPTOR_SIZE 18u
 
+/* How long an import goes on asking for a device in use, and how often: a server needs a moment to
+ * take back what its last client gave up. Linux resets the device first (0.3 s, seen with 6.1). */
+#define UW_BUSY_GRACE_US 600000u
+#define UW_BUSY_PAUSE_US 50000u
+
 /* bRequest, USB 2.0 table 9-4 */
 #define UW_CLEAR_FEATURE     0x01
 #define UW_SET_FEATURE       0x03

@@ -109,6 +109,8 @@ answer_import(struct peer_conn *c, const char *busid)
         }
     if (m)
         op.status = (uint32_t)m->busy;
+    if (m && m->busy_times && --m->busy_times == 0)
+        m->busy = 0;
     send_all(c->fd, bytes, uw_encode_op(bytes, &op));
     if (op.status)
         return 0;

@@ -26,6 +26,7 @@ struct peer_model {
     const char *strings[8]; /* ASCII, by index */
     int empty_record;       /* the import reply holds no ids */
     int busy;               /* enum uw_op_status of an import, 0: it is had */
+    unsigned busy_times;    /* how many imports get that; 0: all */
     int hidden;             /* not in the list */
     const char *path;       /* NULL: as Linux has it */
 };

@@ -322,6 +322,20 @@ test_busy(void **state)
     assert_null(r->device);
 }
 
+/* As a server is that still takes the device back from its last client. */
+static void
+test_busy_for_a_moment(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_fault fault = {.code = 42};
+
+    r->model->busy = UW_OP_ST_DEV_BUSY;
+    r->model->busy_times = 2;
+    assert_int_equal(import(r, 20000, &fault), 0);
+    assert_int_equal(fault.code, 42);
+    assert_int_equal(peer_imports(r->peer), 3);
+}
+
 /* ---- one import a device ---- */
 
 static void
@@ -463,6 +477,7 @@ main(void)
         ROW(test_timeout_is_kept),
         ROW(test_lost_while_importing),
         ROW(test_busy),
+        ROW(test_busy_for_a_moment),
         ROW(test_shared),
         ROW(test_ended_is_not_shared),
         ROW(test_concurrent_imports_are_one),

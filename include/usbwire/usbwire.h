@@ -8,6 +8,7 @@
  *     find.h    uw_find picks one and imports it
  *     device.h  a struct uw_device is an import: descriptors, configuration, claims, reset
  *     transfer.h, urb.h, queue.h   data, one call at a time or many at once
+ *     serial.h  a struct uw_serial is a serial port of a device
  *     error.h, log.h, tap.h        what happened
  *     syslog.h  what a board logs
  *     capture.h                    the same for Wireshark
@@ -24,6 +25,7 @@
 #include <usbwire/log.h>
 #include <usbwire/loop.h>
 #include <usbwire/queue.h>
+#include <usbwire/serial.h>
 #include <usbwire/server.h>
 #include <usbwire/sim.h>
 #include <usbwire/syslog.h>

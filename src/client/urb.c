@@ -64,6 +64,7 @@ uw_urb_set_control(struct uw_urb *urb, struct uw_device *device, uint8_t request
     uw_wr_le16(&w, index);
     uw_wr_le16(&w, length);
     urb->device = device;
+    urb->completed_locked = NULL;
     /* Without data it is an OUT, as in the kernel, whatever bit 7 says. */
     urb->x.endpoint = length ? request_type & 0x80 : 0;
     urb->x.type = UW_CONTROL;
@@ -77,6 +78,7 @@ uw_urb_set_transfer(struct uw_urb *urb, struct uw_device *device, uint8_t endpoi
                     size_t length)
 {
     urb->device = device;
+    urb->completed_locked = NULL;
     urb->x.endpoint = endpoint;
     urb->x.type = UW_BULK; /* what it is says the descriptor, at submit */
     urb->x.buffer = (uint8_t *)data;

@@ -69,6 +69,11 @@ const struct uw_altsetting *uw_device_find_altsetting_locked(const struct uw_dev
 const struct uw_endpoint *uw_device_endpoint_locked(const struct uw_device *device,
                                                     uint8_t address);
 
+/* uw_urb_submit and uw_urb_fault under the lock. With queue NULL the URB tells its end by its
+ * completed_locked alone, which is to be set after uw_urb_set_..., and must not submit. */
+int uw_device_submit_locked(struct uw_urb *urb, struct uw_queue *queue);
+void uw_urb_fault_locked(const struct uw_urb *urb, struct uw_fault *ret_fault);
+
 /* Follow what the device was told; 0 unconfigures. */
 void uw_device_now_configured_locked(struct uw_device *device, int value);
 void uw_device_now_altsetting_locked(struct uw_device *device, unsigned interface_number,

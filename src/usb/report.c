@@ -123,8 +123,8 @@ set_came(const struct uw_urb *urb, struct uw_fault *f)
         uw_fault_came(f, 0, "after %zu bytes", urb->x.actual);
 }
 
-static void
-report_locked(const struct uw_urb *urb, struct uw_fault *f)
+void
+uw_urb_fault_locked(const struct uw_urb *urb, struct uw_fault *f)
 {
     set_tried(urb, f);
     uw_fault_on(f, "%s", urb->device ? uw_device_name(urb->device) : uw_import_name(urb->import));
@@ -146,6 +146,6 @@ uw_urb_fault(const struct uw_urb *urb, struct uw_fault *ret_fault)
     }
     loop = uw_server_loop(uw_import_server(urb->import));
     uw_loop_lock(loop);
-    report_locked(urb, ret_fault);
+    uw_urb_fault_locked(urb, ret_fault);
     uw_loop_unlock(loop);
 }

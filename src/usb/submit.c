@@ -163,8 +163,8 @@ prepare_transfer(struct uw_device *d, struct uw_urb *urb)
 
 /* ---- the public face ---- */
 
-static int
-submit_locked(struct uw_urb *urb, struct uw_queue *queue)
+int
+uw_device_submit_locked(struct uw_urb *urb, struct uw_queue *queue)
 {
     struct uw_device *d = urb->device;
     int r;
@@ -172,7 +172,6 @@ submit_locked(struct uw_urb *urb, struct uw_queue *queue)
     if (urb->in_flight)
         return UW_ERROR_BUSY;
     urb->import = d->import;
-    urb->completed_locked = NULL;
     r = uw_import_status_locked(d->import);
     if (r < 0)
         return r;
@@ -203,7 +202,7 @@ uw_urb_submit(struct uw_urb *urb, struct uw_queue *queue)
     if (!urb->device)
         return UW_ERROR_INVALID;
     uw_loop_lock(urb->device->loop);
-    r = note_refusal(urb, submit_locked(urb, queue));
+    r = note_refusal(urb, uw_device_submit_locked(urb, queue));
     uw_loop_unlock(urb->device->loop);
     return r;
 }
@@ -233,7 +232,7 @@ uw_urb_run(struct uw_urb *urb)
         return UW_ERROR_INVALID;
     loop = urb->device->loop;
     uw_loop_lock(loop);
-    r = note_refusal(urb, submit_locked(urb, NULL));
+    r = note_refusal(urb, uw_device_submit_locked(urb, NULL));
     if (r == 0) {
         uw_urb_wait_locked(loop, urb);
         r = urb->x.status;

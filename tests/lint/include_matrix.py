@@ -8,8 +8,8 @@ import re
 
 import tree
 
-LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'capture', 'syslog', 'export',
-          'sim', 'libusb', 'cli']
+LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog',
+          'export', 'sim', 'libusb', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {

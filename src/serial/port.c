@@ -1,0 +1,573 @@
+/*
+ * port.c - opening, closing and settings
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "client/service.h"
+#include "serial/port.h"
+#include "usb/device.h"
+
+#define BOTH (UW_LINE_DTR | UW_LINE_RTS)
+
+#define BUFFER_MIN 4096
+#define BUFFER_MAX (1 << 26)
+#define BUFFER     (1 << 20)
+#define BAUD_MAX   100000000
+
+int
+serial_refuse(const struct uw_serial *p, int code, const char *tried, const char *came,
+              const char *advice, struct uw_fault *fault)
+{
+    uw_fault_set(fault, code, "%s", tried);
+    if (p && p->device)
+        uw_fault_on(fault, "%s", uw_device_name(p->device));
+    uw_fault_came(fault, 0, "%s", came);
+    uw_fault_advice(fault, "%s", advice);
+    return code;
+}
+
+int
+serial_check_locked(struct uw_serial *p, struct uw_fault *fault)
+{
+    int r = p->status;
+
+    if (r < 0) {
+        if (fault)
+            *fault = p->fault;
+    } else if (p->late_status < 0) {
+        r = p->late_status;
+        p->late_status = 0;
+        if (fault)
+            *fault = p->late_fault;
+    }
+    return r;
+}
+
+/* ---- settings ---- */
+
+void
+uw_serial_config_init(struct uw_serial_config *c)
+{
+    memset(c, 0xff, sizeof(*c));
+    c->size = sizeof(*c);
+}
+
+struct range {
+    const char *what;
+    int value, min, max;
+};
+
+static int
+check_config(const struct uw_serial_config *c, struct uw_fault *fault)
+{
+    const struct range ranges[] = {
+        {"the baud rate", c->baud, 1, BAUD_MAX},
+        {"the data bits", c->data_bits, 5, 8},
+        {"the parity", c->parity, UW_PARITY_NONE, UW_PARITY_SPACE},
+        {"the stop bits", c->stop_bits, UW_STOP_1, UW_STOP_2},
+        {"the flow control", c->flow, UW_FLOW_NONE, UW_FLOW_XON_XOFF},
+        {"XON", c->xon, 0, 255},
+        {"XOFF", c->xoff, 0, 255},
+        {"DTR", c->dtr, 0, 1},
+        {"RTS", c->rts, 0, 1},
+        {"the latency", c->latency, 1, 255},
+        {"the interface", c->interface, 0, 255},
+        {"the input buffer", c->buffer, BUFFER_MIN, BUFFER_MAX},
+        {"the time between polls", c->poll_lines, 0, 60000},
+        {"hanging up", c->hang_up, 0, 1},
+    };
+
+    if (c->size != sizeof(*c))
+        return serial_refuse(NULL, UW_ERROR_INVALID, "set up a serial port",
+                             "the config has another size", "begin with uw_serial_config_init",
+                             fault);
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        const struct range *r = &ranges[i];
+
+        if (r->value == -1 || (r->value >= r->min && r->value <= r->max))
+            continue;
+        uw_fault_set(fault, UW_ERROR_INVALID, "set up a serial port");
+        uw_fault_came(fault, 0, "%s is %d", r->what, r->value);
+        uw_fault_advice(fault, "give %d to %d", r->min, r->max);
+        return UW_ERROR_INVALID;
+    }
+    if (c->poll_lines > 0 && c->poll_lines < 10)
+        return serial_refuse(NULL, UW_ERROR_INVALID, "set up a serial port",
+                             "the time between polls is less than 10 ms", "give 10 or more", fault);
+    return 0;
+}
+
+static void
+take(unsigned *field, int value)
+{
+    if (value >= 0)
+        *field = (unsigned)value;
+}
+
+static struct serial_line
+merge(const struct serial_line *from, const struct uw_serial_config *c)
+{
+    struct serial_line line = *from;
+
+    take(&line.baud, c->baud);
+    take(&line.data_bits, c->data_bits);
+    take(&line.parity, c->parity);
+    take(&line.stop_bits, c->stop_bits);
+    take(&line.flow, c->flow);
+    take(&line.latency, c->latency);
+    take(&line.xon, c->xon);
+    take(&line.xoff, c->xoff);
+    return line;
+}
+
+/* What the driver may remember of a plan counts once that has succeeded. */
+static void
+keep_what_was_set(struct uw_serial *p, const struct serial_chip *tried)
+{
+    memcpy(p->chip.registers, tried->registers, sizeof(p->chip.registers));
+    p->chip.actual_baud = tried->actual_baud;
+}
+
+/* Adds what brings the line there. */
+static int
+plan_line(struct uw_serial *p, struct serial_chip *chip, const struct serial_line *from,
+          const struct serial_line *to, struct serial_plan *plan, struct uw_fault *fault)
+{
+    const char *why = "the chip cannot do that";
+    int r = p->chip.driver->set_line(chip, from, to, plan, &why);
+
+    if (r < 0) {
+        uw_fault_set(fault, r, "set a %s to %u bits/s, %u%c%s", p->chip.name, to->baud,
+                     to->data_bits, "NOEMS"[to->parity],
+                     to -> stop_bits == UW_STOP_1_5 ? "1.5"
+                           : to->stop_bits          ? "2"
+                                                    : "1");
+        uw_fault_on(fault, "%s", uw_device_name(p->device));
+        uw_fault_came(fault, 0, "%s", why);
+        uw_fault_advice(fault, "choose other settings");
+    }
+    return r;
+}
+
+/* The lines that a config asks for. Returns which are to be sent. */
+static unsigned
+take_lines(struct uw_serial *p, const struct uw_serial_config *c)
+{
+    unsigned mask = (c->dtr >= 0 ? UW_LINE_DTR : 0u) | (c->rts >= 0 ? UW_LINE_RTS : 0u);
+
+    p->outputs =
+        (p->outputs & ~mask) | (c->dtr > 0 ? UW_LINE_DTR : 0u) | (c->rts > 0 ? UW_LINE_RTS : 0u);
+    p->outputs_known |= mask;
+    return mask;
+}
+
+int
+uw_serial_set_config(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *fault)
+{
+    struct serial_plan plan = {0};
+    struct serial_chip chip;
+    struct serial_line to;
+    unsigned lines;
+    int r = check_config(c, fault);
+
+    if (r < 0)
+        return r;
+    uw_loop_lock(p->loop);
+    r = serial_check_locked(p, fault);
+    if (r == 0) {
+        serial_lines_settle(p);
+        chip = p->chip;
+        to = merge(&p->line, c);
+        if (memcmp(&to, &p->line, sizeof(to)) != 0)
+            r = plan_line(p, &chip, &p->line, &to, &plan, fault);
+    }
+    if (r == 0) {
+        lines = take_lines(p, c);
+        if (lines)
+            p->chip.driver->set_lines(&chip, p->outputs, lines, &plan);
+        r = serial_run_locked(p, &plan, fault);
+    }
+    if (r == 0) {
+        keep_what_was_set(p, &chip);
+        p->line = to;
+        take(&p->poll_lines, c->poll_lines);
+        if (c->hang_up >= 0)
+            p->hang_up = c->hang_up;
+        serial_pump_start_locked(p);
+    }
+    uw_loop_unlock(p->loop);
+    return r;
+}
+
+void
+uw_serial_get_config(struct uw_serial *p, struct uw_serial_config *c)
+{
+    uw_serial_config_init(c);
+    uw_loop_lock(p->loop);
+    c->baud = (int)p->line.baud;
+    c->data_bits = (int)p->line.data_bits;
+    c->parity = (int)p->line.parity;
+    c->stop_bits = (int)p->line.stop_bits;
+    c->flow = (int)p->line.flow;
+    c->xon = (int)p->line.xon;
+    c->xoff = (int)p->line.xoff;
+    if (p->outputs_known & UW_LINE_DTR)
+        c->dtr = (p->outputs & UW_LINE_DTR) != 0;
+    if (p->outputs_known & UW_LINE_RTS)
+        c->rts = (p->outputs & UW_LINE_RTS) != 0;
+    c->latency = (int)p->line.latency;
+    c->interface = p->chip.interface;
+    c->buffer = (int)p->input.size;
+    c->poll_lines = (int)p->poll_lines;
+    c->hang_up = p->hang_up;
+    uw_loop_unlock(p->loop);
+}
+
+unsigned
+uw_serial_actual_baud(struct uw_serial *p)
+{
+    unsigned baud;
+
+    uw_loop_lock(p->loop);
+    baud = p->chip.actual_baud;
+    uw_loop_unlock(p->loop);
+    return baud;
+}
+
+/* ---- which port ---- */
+
+static int
+port_at(struct uw_device *d, unsigned index, struct serial_chip *ret_chip)
+{
+    return serial_chip_at(uw_device_descriptor(d), uw_device_active_config(d), index, ret_chip);
+}
+
+static void
+tell_chip(const struct serial_chip *chip, struct uw_serial_info *ret)
+{
+    ret->driver = chip->driver->name;
+    ret->chip = chip->name;
+    ret->interface = chip->interface;
+    ret->index = chip->index;
+}
+
+int
+uw_serial_port_at(struct uw_device *d, unsigned index, struct uw_serial_info *ret)
+{
+    struct serial_chip chip;
+
+    if (!port_at(d, index, &chip))
+        return 0;
+    tell_chip(&chip, ret);
+    return 1;
+}
+
+static int
+choose_port(struct uw_serial *p, int interface, struct uw_fault *fault)
+{
+    struct serial_chip chip;
+    unsigned i = 0;
+
+    if (!port_at(p->device, 0, &chip))
+        return serial_refuse(p, UW_ERROR_NOT_FOUND, "open the serial port",
+                             "the device has none that is known",
+                             "'usbwire probe' shows its interfaces", fault);
+    if (interface < 0 && chip.ports > 1)
+        return serial_refuse(p, UW_ERROR_AMBIGUOUS, "open the serial port",
+                             "the device has several", "choose one by its interface number", fault);
+    while (interface >= 0 && chip.interface != interface)
+        if (!port_at(p->device, ++i, &chip))
+            return serial_refuse(p, UW_ERROR_NOT_FOUND, "open the serial port",
+                                 "that interface is none", "'usbwire serial --list' shows them",
+                                 fault);
+    p->chip = chip;
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static void
+release(struct uw_serial *p)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (p->claimed[i] >= 0)
+            (void)uw_device_release(p->device, (unsigned)p->claimed[i], p);
+        p->claimed[i] = -1;
+    }
+}
+
+static int
+claim(struct uw_serial *p, struct uw_fault *fault)
+{
+    const unsigned wanted[2] = {p->chip.interface, p->chip.data_interface};
+
+    for (unsigned i = 0; i < 2; i++) {
+        int r = uw_device_claim(p->device, wanted[i], p);
+
+        if (r < 0)
+            return serial_refuse(p, r, "open the serial port",
+                                 r == UW_ERROR_BUSY ? "this program has it open already" : "", "",
+                                 fault);
+        p->claimed[i] = (int)wanted[i];
+    }
+    return 0;
+}
+
+/* Asks the chip what it is. */
+static int
+identify_locked(struct uw_serial *p, struct uw_fault *fault)
+{
+    const struct serial_driver *driver = p->chip.driver;
+    struct serial_plan plan = {0};
+    struct serial_run *run;
+    int r;
+
+    if (!driver->identify)
+        return 0;
+    driver->identify(&p->chip, &plan);
+    run = serial_run_start_locked(p, &plan, SERIAL_RUN_WAITED, fault);
+    if (!run)
+        return UW_ERROR_NO_MEMORY;
+    r = serial_run_wait_locked(run, fault);
+    for (unsigned i = 0; r == 0 && driver->learn && i < run->count; i++) {
+        const struct uw_xfer *x = &run->steps[i].urb.x;
+
+        driver->learn(&p->chip, i, run->steps[i].data, x->status < 0 ? x->status : (int)x->actual);
+    }
+    serial_run_free(run);
+    return r;
+}
+
+/* Identifies the chip and puts line and outputs in force. `mask`: which outputs. */
+static int
+set_up_locked(struct uw_serial *p, unsigned mask, struct uw_fault *fault)
+{
+    struct serial_plan plan = {0};
+    int r = identify_locked(p, fault);
+
+    if (r == 0 && p->chip.driver->open)
+        p->chip.driver->open(&p->chip, &plan);
+    if (r == 0)
+        r = plan_line(p, &p->chip, NULL, &p->line, &plan, fault);
+    if (r == 0 && mask)
+        p->chip.driver->set_lines(&p->chip, p->outputs, mask, &plan);
+    if (r == 0)
+        r = serial_run_locked(p, &plan, fault);
+    if (r == 0)
+        serial_pump_start_locked(p);
+    return r;
+}
+
+static unsigned
+first_lines(struct uw_serial *p, const struct uw_serial_config *c)
+{
+    struct uw_serial_config lines = *c;
+
+    if (c->dtr < 0 && c->rts < 0 && p->chip.driver->raises_lines &&
+        !(p->chip.quirks & SERIAL_RESETS_ON_DTR))
+        lines.dtr = lines.rts = 1;
+    return take_lines(p, &lines);
+}
+
+static int
+open_port(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *fault)
+{
+    static const struct serial_line standard = {.baud = 115200,
+                                                .data_bits = 8,
+                                                .parity = UW_PARITY_NONE,
+                                                .stop_bits = UW_STOP_1,
+                                                .flow = UW_FLOW_NONE,
+                                                .xon = 0x11,
+                                                .xoff = 0x13,
+                                                .latency = 2};
+    int r = choose_port(p, c->interface, fault);
+
+    if (r == 0)
+        r = claim(p, fault);
+    if (r < 0)
+        return r;
+    p->line = merge(&standard, c);
+    p->hang_up = c->hang_up != 0;
+    take(&p->poll_lines, c->poll_lines);
+    serial_lines_init(p);
+    r = serial_pump_init(p, c->buffer >= 0 ? (size_t)c->buffer : BUFFER);
+    if (r == 0)
+        r = uw_service_hold(p->loop);
+    if (r < 0)
+        return serial_refuse(p, r, "open the serial port", "", "", fault);
+    uw_loop_lock(p->loop);
+    r = set_up_locked(p, first_lines(p, c), fault);
+    if (r < 0)
+        serial_pump_stop_locked(p);
+    uw_loop_unlock(p->loop);
+    if (r < 0)
+        uw_service_release(p->loop);
+    return r;
+}
+
+static void
+free_port(struct uw_serial *p)
+{
+    release(p);
+    serial_pump_free(p);
+    uw_device_free(p->device);
+    if (p->fd >= 0)
+        close(p->fd);
+    free(p);
+}
+
+int
+uw_serial_open_device(struct uw_device *device, const struct uw_serial_config *config,
+                      struct uw_serial **ret_port, struct uw_fault *fault)
+{
+    struct uw_serial_config unset;
+    struct uw_serial *p;
+    int r;
+
+    uw_serial_config_init(&unset);
+    if (!config)
+        config = &unset;
+    r = check_config(config, fault);
+    if (r < 0)
+        return r;
+    p = calloc(1, sizeof(*p));
+    if (!p)
+        return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "open the serial port");
+    p->device = uw_device_ref(device);
+    p->loop = device->loop;
+    p->fd = p->claimed[0] = p->claimed[1] = -1;
+    uw_list_init(&p->runs);
+    r = open_port(p, config, fault);
+    if (r < 0)
+        free_port(p);
+    else
+        *ret_port = p;
+    return r;
+}
+
+/* ---- closing ---- */
+
+static void
+close_locked(struct uw_serial *p)
+{
+    struct serial_plan plan = {0};
+
+    serial_pump_stop_locked(p);
+    uw_loop_set_timer(p->loop, &p->merge, uw_never());
+    if (p->status < 0)
+        return;
+    if (p->hang_up && p->outputs & p->outputs_known)
+        p->chip.driver->set_lines(&p->chip, 0, BOTH, &plan);
+    if (p->chip.driver->close)
+        p->chip.driver->close(&p->chip, &plan);
+    if (plan.count)
+        (void)serial_run_locked(p, &plan, NULL);
+}
+
+void
+uw_serial_free(struct uw_serial *p)
+{
+    if (!p)
+        return;
+    uw_loop_lock(p->loop);
+    close_locked(p);
+    uw_loop_unlock(p->loop);
+    uw_service_release(p->loop);
+    free_port(p);
+}
+
+/* ---- again ---- */
+
+/* From here on, and until it is open again, every other call is refused. */
+static void
+end_for_now(struct uw_serial *p)
+{
+    struct uw_fault fault = {0};
+
+    uw_loop_lock(p->loop);
+    close_locked(p);
+    serial_refuse(p, UW_ERROR_NO_DEVICE, "use the serial port", "it is just being opened again", "",
+                  &fault);
+    serial_end(p, UW_ERROR_NO_DEVICE, &fault);
+    p->output.count = 0;
+    uw_loop_wake_waiters(p->loop);
+    uw_loop_unlock(p->loop);
+    release(p);
+}
+
+static int
+open_again(struct uw_serial *p, struct uw_fault *fault)
+{
+    unsigned index = p->chip.index;
+    struct serial_chip chip;
+    int r;
+
+    /* The successor may be another product, as a bootloader: the same place in the row counts. */
+    if (!port_at(p->device, index, &chip))
+        return serial_refuse(p, UW_ERROR_NOT_FOUND, "open the serial port again",
+                             "what is there now has none in its place", "", fault);
+    p->chip = chip;
+    r = claim(p, fault);
+    if (r < 0)
+        return r;
+    uw_loop_lock(p->loop);
+    p->asked_bytes = 0;
+    r = set_up_locked(p, p->outputs_known, fault);
+    if (r == 0)
+        p->status = p->late_status = 0;
+    else
+        serial_pump_stop_locked(p);
+    serial_update_fd(p);
+    uw_loop_unlock(p->loop);
+    return r;
+}
+
+int
+uw_serial_reopen(struct uw_serial *p, struct uw_usec timeout, struct uw_fault *fault)
+{
+    struct uw_device *next = NULL;
+    int r = 0;
+
+    end_for_now(p);
+    if (uw_device_status(p->device) < 0) {
+        r = uw_device_find_again(p->device, timeout, &next, fault);
+        if (r < 0)
+            return r;
+        uw_device_free(p->device);
+        p->device = next;
+    }
+    r = open_again(p, fault);
+    if (r < 0)
+        release(p);
+    return r;
+}
+
+/* ---- what it is ---- */
+
+struct uw_device *
+uw_serial_device(struct uw_serial *p)
+{
+    return p->device;
+}
+
+void
+uw_serial_info(struct uw_serial *p, struct uw_serial_info *ret)
+{
+    uw_loop_lock(p->loop);
+    tell_chip(&p->chip, ret);
+    uw_loop_unlock(p->loop);
+}
+
+int
+uw_serial_status(struct uw_serial *p)
+{
+    int r;
+
+    uw_loop_lock(p->loop);
+    r = p->status;
+    uw_loop_unlock(p->loop);
+    return r;
+}

@@ -1,0 +1,103 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+static void *
+serve(void *arg)
+{
+    (void)uw_sim_run((struct uw_sim *)arg);
+    return NULL;
+}
+
+struct rig *
+rig_new(const char *device, const char *personality)
+{
+    struct rig *r = calloc(1, sizeof(*r));
+    struct uw_fault fault = {0};
+    char address[64];
+
+    assert_non_null(r);
+    assert_int_equal(uw_sim_new(NULL, &r->sim), 0);
+    if (uw_sim_add(r->sim, device, &fault) < 0)
+        fail_msg("%s", rig_sentence(&fault));
+    if (personality)
+        assert_int_equal(uw_sim_set_personality(r->sim, personality), 0);
+    assert_int_equal(uw_sim_listen(r->sim, NULL, 0, &r->port, NULL), 0);
+    assert_int_equal(pthread_create(&r->thread, NULL, serve, r->sim), 0);
+    assert_int_equal(uw_loop_new(NULL, &r->loop), 0);
+    snprintf(address, sizeof(address), "127.0.0.1:%u", r->port);
+    assert_int_equal(uw_server_new(r->loop, address, 0, &r->server, NULL), 0);
+    return r;
+}
+
+void
+rig_stop_server(struct rig *r)
+{
+    if (!r->sim)
+        return;
+    uw_sim_stop(r->sim);
+    pthread_join(r->thread, NULL);
+    uw_sim_free(r->sim);
+    r->sim = NULL;
+}
+
+void
+rig_free(struct rig *r)
+{
+    uw_server_free(r->server);
+    uw_loop_free(r->loop);
+    rig_stop_server(r);
+    free(r);
+}
+
+const char *
+rig_url(struct rig *r, const char *query)
+{
+    static char url[256];
+
+    snprintf(url, sizeof(url), "usbip://127.0.0.1:%u/1-1?%s", r->port, query);
+    return url;
+}
+
+struct uw_serial *
+rig_open(struct rig *r, const char *query)
+{
+    struct uw_serial *port = NULL;
+    struct uw_fault fault = {0};
+
+    if (uw_serial_open(r->loop, rig_url(r, query), NULL, &port, &fault) < 0)
+        fail_msg("%s", rig_sentence(&fault));
+    return port;
+}
+
+void
+rig_echo(struct uw_serial *port, const char *text)
+{
+    size_t n = strlen(text);
+    struct uw_fault fault = {0};
+    char back[256] = "";
+    long r;
+
+    assert_true(n < sizeof(back));
+    if (uw_serial_write(port, text, n, SOON, &fault) != (long)n)
+        fail_msg("%s", rig_sentence(&fault));
+    r = uw_serial_read(port, back, n, n, SOON, &fault);
+    if (r < 0)
+        fail_msg("%s", rig_sentence(&fault));
+    assert_int_equal(r, n);
+    assert_string_equal(back, text);
+}
+
+const char *
+rig_sentence(const struct uw_fault *fault)
+{
+    static char text[UW_FAULT_TEXT_MAX];
+
+    return uw_fault_text(fault, text, sizeof(text));
+}

@@ -1,0 +1,39 @@
+/*
+ * rig.h - the simulated bench in a thread, and ports on it
+ */
+#ifndef TEST_SERIAL_RIG_H
+#define TEST_SERIAL_RIG_H
+
+#include <pthread.h>
+
+#include <usbwire/usbwire.h>
+
+struct rig {
+    struct uw_sim *sim;
+    pthread_t thread;
+    uint16_t port;
+    struct uw_loop *loop;
+    struct uw_server *server;
+};
+
+#define SOON uw_msec(20000)
+
+/* A bench with one device ("acm-echo:..."), behaving as `personality` (NULL: linux). */
+struct rig *rig_new(const char *device, const char *personality);
+void rig_free(struct rig *rig);
+/* The server goes away, and with it its connections. */
+void rig_stop_server(struct rig *rig);
+
+/* "usbip://127.0.0.1:PORT/1-1?" and what is given; static. */
+const char *rig_url(struct rig *rig, const char *query);
+
+/* Opens such a URL; ends the test where that fails. */
+struct uw_serial *rig_open(struct rig *rig, const char *query);
+
+/* Writes a text and expects it back. */
+void rig_echo(struct uw_serial *port, const char *text);
+
+/* A fault as the sentence a person sees; static. */
+const char *rig_sentence(const struct uw_fault *fault);
+
+#endif

@@ -1,0 +1,335 @@
+/*
+ * The port on a CDC-ACM device that echoes: opening, settings, reading, writing, waiting, ends.
+ */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+static int
+set_up(void **state)
+{
+    *state = rig_new("acm-echo", NULL);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    rig_free((struct rig *)*state);
+    return 0;
+}
+
+static void
+test_echo(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "baud=9600&format=7E1");
+    struct uw_serial_config c;
+    struct uw_serial_info info;
+
+    rig_echo(p, "hello");
+    rig_echo(p, "again");
+    uw_serial_get_config(p, &c);
+    assert_int_equal(c.baud, 9600);
+    assert_int_equal(c.data_bits, 7);
+    assert_int_equal(c.parity, UW_PARITY_EVEN);
+    assert_int_equal(c.stop_bits, UW_STOP_1);
+    assert_int_equal(c.dtr, 1);
+    uw_serial_info(p, &info);
+    assert_string_equal(info.driver, "cdc-acm");
+    assert_int_equal(info.interface, 0);
+    assert_int_equal(uw_serial_status(p), 0);
+    uw_serial_free(p);
+}
+
+static void
+test_read_rules(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "");
+    struct uw_usec begin;
+    char buf[16];
+
+    assert_int_equal(uw_serial_read(p, buf, sizeof(buf), 1, uw_usec(0), NULL), 0);
+    begin = uw_now();
+    assert_int_equal(uw_serial_read(p, buf, sizeof(buf), 1, uw_msec(30), NULL), 0);
+    assert_true(uw_now().us - begin.us >= 30000);
+    assert_int_equal(uw_serial_write(p, "abcdef", 6, SOON, NULL), 6);
+    assert_int_equal(uw_serial_read(p, buf, 2, 2, SOON, NULL), 2);
+    assert_memory_equal(buf, "ab", 2);
+    /* Less than `least` only after the timeout, and then nothing is lost. */
+    assert_int_equal(uw_serial_read(p, buf, sizeof(buf), sizeof(buf), uw_msec(50), NULL), 4);
+    assert_memory_equal(buf, "cdef", 4);
+    assert_int_equal(uw_serial_input_waiting(p), 0);
+    assert_int_equal(uw_serial_read(p, buf, 0, 0, SOON, NULL), 0);
+    uw_serial_free(p);
+}
+
+static void
+test_much(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "");
+    enum { SIZE = 300000 };
+    uint8_t *out = malloc(SIZE), *in = malloc(SIZE);
+    struct uw_serial_counts counts;
+    size_t sent = 0, got = 0;
+
+    assert_non_null(out);
+    assert_non_null(in);
+    for (size_t i = 0; i < SIZE; i++)
+        out[i] = (uint8_t)(i * 7 + i / 251);
+    while (got < SIZE) {
+        long n = uw_serial_write(p, out + sent, SIZE - sent, uw_usec(0), NULL);
+
+        assert_true(n >= 0);
+        sent += (size_t)n;
+        n = uw_serial_read(p, in + got, SIZE - got, 1, SOON, NULL);
+        assert_true(n > 0);
+        got += (size_t)n;
+    }
+    assert_memory_equal(in, out, SIZE);
+    assert_int_equal(uw_serial_drain(p, SOON, NULL), 0);
+    assert_int_equal(uw_serial_output_waiting(p), 0);
+    uw_serial_counts(p, &counts);
+    assert_int_equal(counts.received, SIZE);
+    assert_int_equal(counts.sent, SIZE);
+    assert_int_equal(counts.lost, 0);
+    free(out);
+    free(in);
+    uw_serial_free(p);
+}
+
+static void
+test_small_buffer_waits(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_serial_config c;
+    struct uw_serial *p = NULL;
+    struct uw_serial_counts counts;
+    static char out[30000], in[30000];
+
+    uw_serial_config_init(&c);
+    c.buffer = 4096;
+    assert_int_equal(uw_serial_open(r->loop, rig_url(r, ""), &c, &p, NULL), 0);
+    memset(out, 'x', sizeof(out));
+    assert_int_equal(uw_serial_write(p, out, sizeof(out), SOON, NULL), sizeof(out));
+    assert_int_equal(uw_serial_drain(p, SOON, NULL), 0);
+    assert_int_equal(uw_serial_read(p, in, sizeof(in), sizeof(in), SOON, NULL), sizeof(in));
+    assert_memory_equal(in, out, sizeof(in));
+    uw_serial_counts(p, &counts);
+    assert_int_equal(counts.lost, 0);
+    uw_serial_free(p);
+}
+
+static void
+test_lines(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "dtr=0&rts=0");
+    struct uw_serial_counts counts;
+
+    assert_int_equal(uw_serial_lines(p, NULL), UW_LINE_CTS);
+    assert_int_equal(uw_serial_set_lines(p, 1, 1, NULL), 0);
+    /* The echo's other end connects DTR to DSR and DCD. */
+    while (!(uw_serial_lines(p, NULL) & UW_LINE_DSR))
+        assert_int_equal(uw_serial_wait(p, UW_SERIAL_CHANGED, SOON), UW_SERIAL_CHANGED);
+    assert_int_equal(uw_serial_lines(p, NULL),
+                     UW_LINE_DTR | UW_LINE_RTS | UW_LINE_CTS | UW_LINE_DSR | UW_LINE_DCD);
+    uw_serial_counts(p, &counts);
+    assert_int_equal(counts.dsr, 1);
+    assert_int_equal(counts.dcd, 1);
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_CHANGED, uw_usec(0)), 0);
+    assert_int_equal(uw_serial_set_break(p, 1, NULL), 0);
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_CHANGED, SOON), UW_SERIAL_CHANGED);
+    uw_serial_counts(p, &counts);
+    assert_int_equal(counts.breaks, 1);
+    assert_int_equal(uw_serial_set_break(p, 0, NULL), 0);
+    uw_serial_free(p);
+}
+
+static void
+test_descriptor(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "dtr=0&rts=0");
+    struct pollfd fd = {.fd = uw_serial_fd(p), .events = POLLIN};
+    char c;
+
+    assert_true(fd.fd >= 0);
+    assert_int_equal(poll(&fd, 1, 0), 0);
+    assert_int_equal(uw_serial_write(p, "x", 1, SOON, NULL), 1);
+    assert_int_equal(poll(&fd, 1, 20000), 1);
+    assert_int_equal(uw_serial_read(p, &c, 1, 1, uw_usec(0), NULL), 1);
+    assert_int_equal(c, 'x');
+    assert_int_equal(poll(&fd, 1, 0), 0);
+    uw_serial_free(p);
+}
+
+static void *
+cancel(void *arg)
+{
+    uw_serial_cancel((struct uw_serial *)arg);
+    return NULL;
+}
+
+static void
+test_cancel(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "");
+    pthread_t thread;
+    long n = 0;
+    char c;
+
+    /* It ends waits that are in progress: as often as it takes to meet one. */
+    while (n != UW_ERROR_CANCELLED) {
+        assert_int_equal(pthread_create(&thread, NULL, cancel, p), 0);
+        n = uw_serial_read(p, &c, 1, 1, uw_msec(100), NULL);
+        pthread_join(thread, NULL);
+        assert_true(n == 0 || n == UW_ERROR_CANCELLED);
+    }
+    rig_echo(p, "still there");
+    uw_serial_free(p);
+}
+
+static void
+test_flush(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "");
+    char c;
+
+    assert_int_equal(uw_serial_write(p, "old", 3, SOON, NULL), 3);
+    assert_int_equal(uw_serial_drain(p, SOON, NULL), 0);
+    assert_int_equal(uw_serial_flush(p, UW_SERIAL_INPUT | UW_SERIAL_OUTPUT, NULL), 0);
+    assert_int_equal(uw_serial_read(p, &c, 1, 1, uw_usec(0), NULL), 0);
+    rig_echo(p, "new");
+    uw_serial_free(p);
+}
+
+static void
+test_refusals(void **state)
+{
+    static const struct {
+        const char *query;
+        int error;
+        const char *says;
+    } rows[] = {
+        {"baud=0", UW_ERROR_INVALID, "the baud rate is 0"},
+        {"baud=12x", UW_ERROR_INVALID, "'baud=12x' makes no sense"},
+        {"format=9N1", UW_ERROR_INVALID, "'format=9N1' makes no sense"},
+        {"colour=red", UW_ERROR_INVALID, "'colour=red' makes no sense"},
+        {"serial=%4", UW_ERROR_INVALID, "'serial=%4' makes no sense"},
+        {"vid=1234", UW_ERROR_NOT_FOUND, ""},
+        {"interface=1", UW_ERROR_NOT_FOUND, "that interface is none"},
+        {"flow=rtscts", UW_ERROR_NOT_SUPPORTED, "no flow control"},
+    };
+    struct rig *r = (struct rig *)*state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct uw_serial *p = NULL;
+        struct uw_fault fault = {0};
+
+        assert_int_equal(uw_serial_open(r->loop, rig_url(r, rows[i].query), NULL, &p, &fault),
+                         rows[i].error);
+        assert_null(p);
+        assert_int_equal(fault.code, rows[i].error);
+        assert_non_null(strstr(rig_sentence(&fault), rows[i].says));
+    }
+}
+
+static void
+test_twice(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_serial *p = rig_open(r, ""), *second = NULL;
+    struct uw_fault fault;
+
+    assert_int_equal(uw_serial_open_device(uw_serial_device(p), NULL, &second, &fault),
+                     UW_ERROR_BUSY);
+    assert_non_null(strstr(rig_sentence(&fault), "this program has it open already"));
+    rig_echo(p, "not disturbed");
+    uw_serial_free(p);
+    p = rig_open(r, "");
+    rig_echo(p, "and free again");
+    uw_serial_free(p);
+}
+
+static void
+test_config_changes(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "baud=9600");
+    struct uw_serial_config c;
+
+    uw_serial_config_init(&c);
+    c.baud = 460800;
+    assert_int_equal(uw_serial_set_config(p, &c, NULL), 0);
+    uw_serial_get_config(p, &c);
+    assert_int_equal(c.baud, 460800);
+    assert_int_equal(c.data_bits, 8);
+    uw_serial_config_init(&c);
+    c.flow = UW_FLOW_RTS_CTS;
+    assert_int_equal(uw_serial_set_config(p, &c, NULL), UW_ERROR_NOT_SUPPORTED);
+    c.size = 0;
+    assert_int_equal(uw_serial_set_config(p, &c, NULL), UW_ERROR_INVALID);
+    uw_serial_get_config(p, &c);
+    assert_int_equal(c.flow, UW_FLOW_NONE);
+    assert_int_equal(uw_serial_actual_baud(p), 460800);
+    uw_serial_free(p);
+}
+
+static void
+test_server_gone(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_serial *p = rig_open(r, "");
+    struct pollfd fd = {.fd = uw_serial_fd(p), .events = POLLIN};
+    struct uw_fault fault = {0};
+    char c;
+
+    rig_stop_server(r);
+    assert_int_equal(uw_serial_wait(p, 0, SOON), UW_SERIAL_ENDED);
+    assert_int_equal(poll(&fd, 1, 0), 1);
+    assert_int_equal(uw_serial_status(p), UW_ERROR_CONNECTION_LOST);
+    assert_int_equal(uw_serial_read(p, &c, 1, 1, SOON, &fault), UW_ERROR_CONNECTION_LOST);
+    assert_int_equal(fault.code, UW_ERROR_CONNECTION_LOST);
+    assert_int_equal(uw_serial_write(p, "x", 1, SOON, NULL), UW_ERROR_CONNECTION_LOST);
+    assert_int_equal(uw_serial_set_lines(p, 1, 0, NULL), UW_ERROR_CONNECTION_LOST);
+    assert_int_equal(uw_serial_reopen(p, uw_msec(10), &fault), UW_ERROR_CONNECT);
+    uw_serial_free(p);
+}
+
+static void
+test_reopen_alive(void **state)
+{
+    struct uw_serial *p = rig_open((struct rig *)*state, "baud=19200");
+    struct uw_serial_config c;
+    char buf[8];
+
+    assert_int_equal(uw_serial_write(p, "kept", 4, SOON, NULL), 4);
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_READABLE, SOON), UW_SERIAL_READABLE);
+    assert_int_equal(uw_serial_reopen(p, SOON, NULL), 0);
+    assert_int_equal(uw_serial_read(p, buf, 4, 4, SOON, NULL), 4);
+    rig_echo(p, "back");
+    uw_serial_get_config(p, &c);
+    assert_int_equal(c.baud, 19200);
+    uw_serial_free(p);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(test_echo),           ROW(test_read_rules),
+        ROW(test_much),           ROW(test_small_buffer_waits),
+        ROW(test_lines),          ROW(test_descriptor),
+        ROW(test_cancel),         ROW(test_flush),
+        ROW(test_refusals),       ROW(test_twice),
+        ROW(test_config_changes), ROW(test_server_gone),
+        ROW(test_reopen_alive),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -104,7 +104,7 @@ open_chip(struct serial_chip *chip, struct serial_plan *plan)
 /*
  * rate = clock / (prescaler * divisor), where the prescaler is 2^(12 - 3 ps - fact): ps 0 to 3,
  * fact 0 or 1; the divisor is 2 to 256, and with fact 1 and ps 3 only 9 to 256. Of all that is
- * possible the nearest, and of equals the one with the slowest clock.
+ * possible the nearest; of equals the one with the largest ps, then without fact, as Linux has it.
  */
 struct divisor {
     unsigned ps, fact, divisor;
@@ -144,7 +144,7 @@ find_divisor(unsigned baud)
 {
     struct divisor best = {0};
 
-    for (unsigned ps = 0; ps <= 3; ps++)
+    for (unsigned ps = 4; ps-- > 0;)
         for (unsigned fact = 0; fact <= 1; fact++) {
             unsigned n = CLOCK / (baud << (12 - 3 * ps - fact));
 

@@ -50,7 +50,9 @@
 /* chip->registers: HXN_FLOW as it was found. */
 enum { FLOW };
 
-enum type { TYPE_H, TYPE_HX, TYPE_HXN };
+enum type { TYPE_H, TYPE_HX, TYPE_TA, TYPE_HXN };
+
+static const char *const names[] = {"PL2303H", "PL2303HX", "PL2303TA", "PL2303G"};
 
 static int
 describe(struct serial_chip *chip, const struct uw_config *config,
@@ -72,14 +74,16 @@ describe(struct serial_chip *chip, const struct uw_config *config,
         return UW_ERROR_NOT_FOUND;
     chip->notify = notify;
     chip->type = chip->device_class == 0x02 || chip->max_packet0 != 0x40 ? TYPE_H : TYPE_HX;
-    chip->name = chip->type == TYPE_H ? "PL2303H" : "PL2303";
+    if (chip->bcd_usb == 0x0200 && chip->bcd_device == 0x0300)
+        chip->type = TYPE_TA;
+    chip->name = names[chip->type];
     return 0;
 }
 
 static void
 identify(const struct serial_chip *chip, struct serial_plan *plan)
 {
-    if (chip->type == TYPE_H || chip->bcd_usb < 0x0200)
+    if (chip->type != TYPE_HX || chip->bcd_usb < 0x0200)
         return;
     serial_plan_ask(plan, FROM_DEVICE, VENDOR, HX_STATUS, 0, 1);
     serial_plan_ask(plan, FROM_DEVICE, HXN_READ, HXN_FLOW, 0, 1);
@@ -91,7 +95,7 @@ learn(struct serial_chip *chip, unsigned step, const uint8_t *data, int length)
 {
     if (step == 0) {
         chip->type = length < 0 ? TYPE_HXN : TYPE_HX;
-        chip->name = length < 0 ? "PL2303G" : "PL2303HX";
+        chip->name = names[chip->type];
     } else if (length == 1) {
         chip->registers[FLOW] = data[0] & (uint8_t)~HXN_FLOW_MASK;
     }
@@ -145,26 +149,45 @@ is_direct(const struct serial_chip *chip, unsigned baud)
     return 0;
 }
 
-/* Others: 384 MHz / (mantissa * 4^exponent), 9 and 3 bits, in a number with bit 31 set. */
-static uint32_t
-encode_rate(unsigned baud, unsigned *ret_actual)
-{
-    unsigned mantissa = 12000000u * 32u / baud, exponent = 0;
+#define RATE_CLOCK 384000000u /* 12 MHz * 32 */
+#define RATE_CODED 0x80000000u
 
+/* The TA: clock / (mantissa * 2^exponent), 11 and 4 bits. */
+static uint32_t
+encode_rate_ta(unsigned baud, unsigned *ret_actual)
+{
+    unsigned mantissa = RATE_CLOCK / baud, exponent = 0;
+
+    while (mantissa >= 2048) {
+        mantissa >>= 1;
+        exponent++;
+    }
+    *ret_actual = (RATE_CLOCK / mantissa) >> exponent;
+    return RATE_CODED | (exponent & 1) << 16 | (exponent & 0xe) << 12 | mantissa;
+}
+
+/* Others: clock / (mantissa * 4^exponent), 9 and 3 bits. */
+static uint32_t
+encode_rate(const struct serial_chip *chip, unsigned baud, unsigned *ret_actual)
+{
+    unsigned mantissa = RATE_CLOCK / baud, exponent = 0;
+
+    if (chip->type == TYPE_TA)
+        return encode_rate_ta(baud, ret_actual);
     while (mantissa >= 512 && exponent < 7) {
         mantissa >>= 2;
         exponent++;
     }
     if (mantissa > 511)
         mantissa = 511;
-    *ret_actual = (12000000u * 32u / mantissa) >> (exponent << 1);
-    return 0x80000000u | exponent << 9 | mantissa;
+    *ret_actual = (RATE_CLOCK / mantissa) >> (exponent << 1);
+    return RATE_CODED | exponent << 9 | mantissa;
 }
 
 static unsigned
 max_baud(const struct serial_chip *chip)
 {
-    return chip->type == TYPE_H ? 1228800 : chip->type == TYPE_HX ? 6000000 : 12000000;
+    return chip->type == TYPE_H ? 1228800 : chip->type == TYPE_HXN ? 12000000 : 6000000;
 }
 
 static void
@@ -202,7 +225,7 @@ set_line(struct serial_chip *chip, const struct serial_line *from, const struct 
     }
     chip->actual_baud = to->baud;
     uw_wr_le32(&w,
-               is_direct(chip, to->baud) ? to->baud : encode_rate(to->baud, &chip->actual_baud));
+               is_direct(chip, to->baud) ? to->baud : encode_rate(chip, to->baud, &chip->actual_baud));
     uw_wr_u8(&w, (uint8_t)to->stop_bits);
     uw_wr_u8(&w, (uint8_t)to->parity);
     uw_wr_u8(&w, (uint8_t)to->data_bits);
@@ -238,9 +261,9 @@ purge(const struct serial_chip *chip, unsigned buffers, struct serial_plan *plan
         serial_plan_add(plan, TO_DEVICE, HXN_WRITE, HXN_RESET, (uint16_t)reset);
         return;
     }
-    if (chip->type == TYPE_HX && buffers & UW_SERIAL_OUTPUT)
+    if (chip->type != TYPE_H && buffers & UW_SERIAL_OUTPUT)
         vendor_write(plan, 8, 0);
-    if (chip->type == TYPE_HX && buffers & UW_SERIAL_INPUT)
+    if (chip->type != TYPE_H && buffers & UW_SERIAL_INPUT)
         vendor_write(plan, 9, 0);
     /* The H has no purge; when this is answered, all that it had sent has come. */
     if (chip->type == TYPE_H && buffers & UW_SERIAL_INPUT)

@@ -166,10 +166,12 @@ uw_serial_write(struct uw_serial *p, const void *buf, size_t size, struct uw_use
         if (serial_ring_room(&p->output) == 0 || is_over(&w) || p->late_status < 0)
             break;
     }
-    /* At a server where our own reads may be in the way, the caller is told so. */
+    /* At a server where our own reads may be in the way, the caller is told so: every transfer has
+     * the timeout of its own. */
     if (r == 0 && n > 0 && timeout.us > 0 && p->reading == SERIAL_READ_WHEN_WAIT) {
-        r = drain_locked(&w, end, fault);
-        n = r < 0 ? 0 : n;
+        r = drain_locked(&w, uw_never(), fault);
+        if (r < 0)
+            serial_pump_flush_output(p);
     }
     if (r == 0 && n == 0 && size > 0) {
         r = is_cancelled(&w, "write to the port", fault);

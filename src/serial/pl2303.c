@@ -224,8 +224,8 @@ set_line(struct serial_chip *chip, const struct serial_line *from, const struct 
         return UW_ERROR_NOT_SUPPORTED;
     }
     chip->actual_baud = to->baud;
-    uw_wr_le32(&w,
-               is_direct(chip, to->baud) ? to->baud : encode_rate(chip, to->baud, &chip->actual_baud));
+    uw_wr_le32(&w, is_direct(chip, to->baud) ? to->baud
+                                             : encode_rate(chip, to->baud, &chip->actual_baud));
     uw_wr_u8(&w, (uint8_t)to->stop_bits);
     uw_wr_u8(&w, (uint8_t)to->parity);
     uw_wr_u8(&w, (uint8_t)to->data_bits);

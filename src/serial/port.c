@@ -177,10 +177,10 @@ uw_serial_set_config(struct uw_serial *p, const struct uw_serial_config *c, stru
         return r;
     uw_loop_lock(p->loop);
     r = serial_check_locked(p, fault);
+    chip = p->chip;
+    to = merge(&p->line, c);
     if (r == 0) {
         serial_lines_settle(p);
-        chip = p->chip;
-        to = merge(&p->line, c);
         if (memcmp(&to, &p->line, sizeof(to)) != 0)
             r = plan_line(p, &chip, &p->line, &to, &plan, fault);
     }

@@ -29,6 +29,7 @@ rig_new(const char *device, const char *personality)
     if (personality)
         assert_int_equal(uw_sim_set_personality(r->sim, personality), 0);
     assert_int_equal(uw_sim_listen(r->sim, NULL, 0, &r->port, NULL), 0);
+    assert_non_null(uw_sim_device_at(r->sim, 0, &r->info));
     assert_int_equal(pthread_create(&r->thread, NULL, serve, r->sim), 0);
     assert_int_equal(uw_loop_new(NULL, &r->loop), 0);
     snprintf(address, sizeof(address), "127.0.0.1:%u", r->port);
@@ -61,7 +62,7 @@ rig_url(struct rig *r, const char *query)
 {
     static char url[256];
 
-    snprintf(url, sizeof(url), "usbip://127.0.0.1:%u/1-1?%s", r->port, query);
+    snprintf(url, sizeof(url), "usbip://127.0.0.1:%u/%s?%s", r->port, r->info.busid, query);
     return url;
 }
 

@@ -12,6 +12,7 @@ struct rig {
     struct uw_sim *sim;
     pthread_t thread;
     uint16_t port;
+    struct uw_device_info info; /* of the device */
     struct uw_loop *loop;
     struct uw_server *server;
 };
@@ -24,7 +25,7 @@ void rig_free(struct rig *rig);
 /* The server goes away, and with it its connections. */
 void rig_stop_server(struct rig *rig);
 
-/* "usbip://127.0.0.1:PORT/1-1?" and what is given; static. */
+/* "usbip://127.0.0.1:PORT/BUSID?" and what is given; static. */
 const char *rig_url(struct rig *rig, const char *query);
 
 /* Opens such a URL; ends the test where that fails. */

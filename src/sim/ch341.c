@@ -1,0 +1,252 @@
+/*
+ * ch341.c - CH340 and CH341: registers in pairs, modem inputs on the interrupt endpoint
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <usbwire/descriptor.h>
+
+#include "base/bytes.h"
+#include "sim/uart.h"
+
+#define EP_NOTIFY 0x81
+#define EP_IN     0x82
+#define EP_OUT    0x02
+
+#define READ_VERSION 0x5f
+#define READ_REG     0x95
+#define WRITE_REG    0x9a
+#define SERIAL_INIT  0xa1
+#define MODEM_CTRL   0xa4
+
+#define REG_BREAK     0x05
+#define REG_STATUS    0x06
+#define REG_PRESCALER 0x12
+#define REG_DIVISOR   0x13
+#define REG_LCR       0x18
+
+#define LCR_RECEIVE 0x80
+#define LCR_SEND    0x40
+#define NO_BREAK    0x01
+
+#define VERSION 0x31
+
+struct chip {
+    struct sim_uart uart;
+    struct sim_fifo out, notifications;
+    uint8_t registers[256];
+};
+
+static struct chip *
+chip_of(struct sim_uart *u)
+{
+    return (struct chip *)u->device->own;
+}
+
+/* Inputs are low while they are set. */
+static uint8_t
+status(const struct chip *c)
+{
+    unsigned in = c->uart.inputs;
+
+    return (uint8_t) ~((in & SIM_CTS ? 0x01u : 0u) | (in & SIM_DSR ? 0x02u : 0u) |
+                       (in & SIM_RI ? 0x04u : 0u) | (in & SIM_DCD ? 0x08u : 0u));
+}
+
+static void
+received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
+{
+    struct chip *c = chip_of(u);
+
+    if (errors & SIM_BREAK || !(c->registers[REG_LCR] & LCR_RECEIVE))
+        return;
+    (void)sim_fifo_put(&c->out, bytes, size);
+    sim_fifo_serve(&c->out, u->device, EP_IN);
+}
+
+static void
+moved(struct sim_uart *u)
+{
+    struct chip *c = chip_of(u);
+    uint8_t bytes[8] = {0x08, 0x3f, status(c), 0xee};
+
+    (void)sim_fifo_put(&c->notifications, bytes, sizeof(bytes));
+    sim_fifo_serve(&c->notifications, u->device, EP_NOTIFY);
+}
+
+/* ---- registers ---- */
+
+static void
+set_rate(struct chip *c)
+{
+    unsigned prescaler = c->registers[REG_PRESCALER];
+    unsigned divisor = 256u - c->registers[REG_DIVISOR];
+    unsigned shift = 12 - 3 * (prescaler & 3) - (prescaler >> 2 & 1);
+
+    c->uart.near.rate = 48000000000u / ((uint64_t)divisor << shift);
+}
+
+static void
+set_format(struct chip *c)
+{
+    static const uint8_t parities[8] = {0, 1, 0, 2, 0, 3, 0, 4}; /* by the bits stick, even, on */
+    uint8_t lcr = c->registers[REG_LCR];
+
+    c->uart.near.data_bits = (uint8_t)(5 + (lcr & 3));
+    c->uart.near.stop_bits = lcr & 0x04 ? 2 : 0;
+    c->uart.near.parity = parities[lcr >> 3 & 7];
+}
+
+static void
+follow(struct chip *c)
+{
+    set_rate(c);
+    set_format(c);
+    sim_uart_break(&c->uart, !(c->registers[REG_BREAK] & NO_BREAK));
+}
+
+static void
+reset(struct sim_device *d)
+{
+    struct chip *c = (struct chip *)d->own;
+
+    sim_fifo_clear(&c->out);
+    sim_fifo_clear(&c->notifications);
+    memset(c->registers, 0, sizeof(c->registers));
+    c->registers[REG_BREAK] = 0x9e | NO_BREAK;
+    c->registers[REG_LCR] = 0xc3;
+    c->registers[REG_PRESCALER] = 0x82;
+    c->registers[REG_DIVISOR] = 0xb2;
+    follow(c);
+    sim_uart_outputs(&c->uart, 0);
+}
+
+/* ---- making one ---- */
+
+static int
+create(struct sim_device *d, uint16_t pid, const char *name)
+{
+    struct chip *c = calloc(1, sizeof(*c));
+    struct sim_config config;
+    int r;
+
+    if (!c)
+        return UW_ERROR_NO_MEMORY;
+    d->own = c;
+    sim_fifo_init(&c->out);
+    sim_fifo_init(&c->notifications);
+    c->uart.received = received;
+    c->uart.moved = moved;
+    sim_device_descriptor(d, 0x1a86, pid, 0x0264, 0xff, 0, 0);
+    d->strings[2] = name;
+    config = sim_config_begin(d, 1);
+    sim_config_interface(&config, 0, 0, 3, 0xff, 0x01, 0x02, 0);
+    sim_config_endpoint(&config, EP_IN, UW_BULK, 32, 0);
+    sim_config_endpoint(&config, EP_OUT, UW_BULK, 32, 0);
+    sim_config_endpoint(&config, EP_NOTIFY, UW_INTERRUPT, 8, 1);
+    sim_config_end(&config, 1);
+    r = sim_uart_create(&c->uart, d, 0);
+    if (r == 0)
+        reset(d);
+    return r;
+}
+
+static void
+destroy(struct sim_device *d)
+{
+    struct chip *c = (struct chip *)d->own;
+
+    if (!c)
+        return;
+    sim_fifo_clear(&c->out);
+    sim_fifo_clear(&c->notifications);
+    sim_uart_destroy(&c->uart);
+    free(c);
+}
+
+/* ---- requests ---- */
+
+static int
+out_request(struct chip *c, const struct sim_setup *s)
+{
+    switch (s->request) {
+    case WRITE_REG:
+        c->registers[s->value & 0xff] = (uint8_t)s->index;
+        c->registers[s->value >> 8] = (uint8_t)(s->index >> 8);
+        follow(c);
+        return 0;
+    case SERIAL_INIT: return 0;
+    case MODEM_CTRL:
+        sim_uart_outputs(&c->uart,
+                         (s->value & 0x20 ? 0u : SIM_DTR) | (s->value & 0x40 ? 0u : SIM_RTS));
+        return 0;
+    default: return SIM_STALL;
+    }
+}
+
+static int
+in_request(struct chip *c, const struct sim_setup *s, struct uw_request *r)
+{
+    struct uw_writer w = uw_writer(r->buffer, r->length);
+
+    c->registers[REG_STATUS] = status(c);
+    switch (s->request) {
+    case READ_VERSION:
+        uw_wr_u8(&w, VERSION);
+        uw_wr_u8(&w, 0);
+        break;
+    case READ_REG:
+        uw_wr_u8(&w, c->registers[s->value & 0xff]);
+        uw_wr_u8(&w, c->registers[s->value >> 8]);
+        break;
+    default: return SIM_STALL;
+    }
+    return w.failed ? SIM_STALL : (int)w.len;
+}
+
+static int
+control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
+{
+    struct chip *c = (struct chip *)d->own;
+
+    if ((s->type & 0x7f) != 0x40)
+        return SIM_STALL;
+    return s->type & 0x80 ? in_request(c, s, r) : out_request(c, s);
+}
+
+static void
+transfer(struct sim_device *d, struct uw_request *r)
+{
+    struct chip *c = (struct chip *)d->own;
+
+    if (r->endpoint & 0x80) {
+        sim_wait(d, r);
+        sim_fifo_serve(r->endpoint == EP_IN ? &c->out : &c->notifications, d, r->endpoint);
+        return;
+    }
+    if (c->registers[REG_LCR] & LCR_SEND)
+        sim_uart_send(&c->uart, r->buffer, r->length);
+    sim_reply(d, r, 0, r->length);
+}
+
+/* ---- the models ---- */
+
+#define MODEL(id, pid, chip)                                                                       \
+    static int create_##id(struct sim_device *d)                                                   \
+    {                                                                                              \
+        return create(d, pid, chip);                                                               \
+    }                                                                                              \
+    const struct sim_model sim_##id = {                                                            \
+        .name = #id,                                                                               \
+        .text = "a " chip " serial chip; far=, baud= and format= say what is at its other end",    \
+        .keys = SIM_UART_KEYS,                                                                     \
+        .speed = SIM_FULL,                                                                         \
+        .create = create_##id,                                                                     \
+        .destroy = destroy,                                                                        \
+        .reset = reset,                                                                            \
+        .control = control,                                                                        \
+        .transfer = transfer,                                                                      \
+    }
+
+MODEL(ch340, 0x7523, "CH340");
+MODEL(ch341, 0x5523, "CH341");

@@ -1,0 +1,351 @@
+/*
+ * ftdi.c - FT232R, FT2232H, FT4232H, FT232H and FT230X (AN_232B-05, AN_120 and the data sheets)
+ *
+ * Every packet to the host begins with two status bytes; where there is nothing to send, a read is
+ * answered with them alone once the latency timer has run.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <usbwire/descriptor.h>
+
+#include "base/bytes.h"
+#include "sim/sim.h"
+#include "sim/uart.h"
+
+#define PORTS_MAX  4u
+#define STATUS     2u
+#define PACKET_MAX 512u
+
+#define RESET        0x00
+#define MODEM_CTRL   0x01
+#define FLOW_CTRL    0x02
+#define SET_BAUD     0x03
+#define SET_DATA     0x04
+#define MODEM_STATUS 0x05
+#define EVENT_CHAR   0x06
+#define ERROR_CHAR   0x07
+#define SET_LATENCY  0x09
+#define GET_LATENCY  0x0a
+#define READ_EEPROM  0x90
+
+#define DATA_BREAK 0x4000
+
+struct port {
+    struct sim_uart uart;
+    struct sim_fifo out;
+    struct sim_timer timer;
+    uint8_t latency, line_status;
+    uint16_t flow;
+};
+
+struct chip {
+    int fast, shifts;
+    unsigned ports;
+    struct port port[PORTS_MAX];
+};
+
+static uint8_t
+ep_in(unsigned port)
+{
+    return (uint8_t)(0x81 + 2 * port);
+}
+
+static struct port *
+port_of(struct sim_uart *u)
+{
+    return &((struct chip *)u->device->own)->port[u->port];
+}
+
+static uint8_t
+modem_status(const struct port *p)
+{
+    unsigned in = p->uart.inputs;
+
+    return (uint8_t)(0x01 | (in & SIM_CTS ? 0x10 : 0) | (in & SIM_DSR ? 0x20 : 0) |
+                     (in & SIM_RI ? 0x40 : 0) | (in & SIM_DCD ? 0x80 : 0));
+}
+
+/* ---- to the host ---- */
+
+/* Answers what waits: packets there are, or - `now` - the status by itself. */
+static void
+serve(struct port *p, int now)
+{
+    struct sim_device *d = p->uart.device;
+    uint8_t status[STATUS] = {modem_status(p), (uint8_t)(0x60 | p->line_status)};
+
+    sim_fifo_serve(&p->out, d, ep_in(p->uart.port));
+    if (now && sim_waiting(d, ep_in(p->uart.port)) &&
+        sim_fifo_put(&p->out, status, sizeof(status))) {
+        p->line_status = 0;
+        sim_fifo_serve(&p->out, d, ep_in(p->uart.port));
+    }
+    sim_set_timer(d->sim, &p->timer,
+                  sim_waiting(d, ep_in(p->uart.port))
+                      ? uw_usec_add(d->sim->now, uw_msec(p->latency))
+                      : uw_never());
+}
+
+static void
+latency_over(struct sim_timer *timer, struct uw_usec now)
+{
+    (void)now;
+    serve(UW_CONTAINER(timer, struct port, timer), 1);
+}
+
+static void
+received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
+{
+    struct port *p = port_of(u);
+    unsigned max = sim_max_packet(u->device, ep_in(u->port));
+    uint8_t packet[PACKET_MAX];
+
+    while (max > STATUS && size > 0) {
+        size_t n = size < max - STATUS ? size : max - STATUS;
+
+        packet[0] = modem_status(p);
+        packet[1] =
+            (uint8_t)(0x60 | (errors & SIM_BREAK ? 0x10 : 0) | (errors & SIM_FRAMING ? 0x08 : 0));
+        memcpy(packet + STATUS, bytes, n);
+        (void)sim_fifo_put(&p->out, packet, n + STATUS);
+        bytes += n;
+        size -= n;
+    }
+    serve(p, 0);
+}
+
+/* A changed input is told at once. */
+static void
+moved(struct sim_uart *u)
+{
+    serve(port_of(u), 1);
+}
+
+/* ---- making one ---- */
+
+static void
+reset_port(struct port *p)
+{
+    struct sim_device *d = p->uart.device;
+
+    sim_set_timer(d->sim, &p->timer, uw_never());
+    sim_fifo_clear(&p->out);
+    p->latency = 16;
+    p->flow = 0;
+    p->uart.near = (struct sim_format){.rate = 9600000, .data_bits = 8};
+    sim_uart_break(&p->uart, 0);
+    sim_uart_outputs(&p->uart, 0);
+}
+
+static int
+create_ports(struct sim_device *d, struct chip *c)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < c->ports; i++) {
+        sim_fifo_init(&c->port[i].out);
+        c->port[i].timer.fire = latency_over;
+        c->port[i].uart.received = received;
+        c->port[i].uart.moved = moved;
+        r = sim_uart_create(&c->port[i].uart, d, i);
+        if (r == 0)
+            reset_port(&c->port[i]);
+    }
+    return r;
+}
+
+static int
+create(struct sim_device *d, uint16_t pid, uint16_t bcd, unsigned ports, const char *name)
+{
+    struct chip *c = calloc(1, sizeof(*c));
+    struct sim_config config;
+
+    if (!c)
+        return UW_ERROR_NO_MEMORY;
+    d->own = c;
+    c->ports = ports;
+    c->fast = bcd >= 0x0700 && bcd <= 0x0900;
+    c->shifts = bcd != 0x0600;
+    sim_device_descriptor(d, 0x0403, pid, bcd, 0, 0, 0);
+    d->strings[1] = "FTDI";
+    d->strings[2] = name;
+    config = sim_config_begin(d, 1);
+    for (unsigned i = 0; i < ports; i++) {
+        sim_config_interface(&config, (uint8_t)i, 0, 2, 0xff, 0xff, 0xff, 2);
+        sim_config_endpoint(&config, ep_in(i), UW_BULK, 0, 0);
+        sim_config_endpoint(&config, (uint8_t)(0x02 + 2 * i), UW_BULK, 0, 0);
+    }
+    sim_config_end(&config, (uint8_t)ports);
+    return create_ports(d, c);
+}
+
+static void
+destroy(struct sim_device *d)
+{
+    struct chip *c = (struct chip *)d->own;
+
+    for (unsigned i = 0; c && i < c->ports; i++) {
+        if (c->port[i].uart.device) {
+            sim_set_timer(d->sim, &c->port[i].timer, uw_never());
+            sim_fifo_clear(&c->port[i].out);
+        }
+        sim_uart_destroy(&c->port[i].uart);
+    }
+    free(c);
+}
+
+static void
+reset(struct sim_device *d)
+{
+    struct chip *c = (struct chip *)d->own;
+
+    for (unsigned i = 0; i < c->ports; i++)
+        reset_port(&c->port[i]);
+}
+
+/* ---- requests ---- */
+
+/* The reverse of what a driver computes: from 17 bits of divisor (and one that chooses the clock)
+ * to a rate. Fractions are coded; 0 stands for 1 and 1 for 1.5. */
+static uint64_t
+rate_of(const struct chip *c, uint16_t value, uint16_t index)
+{
+    static const unsigned eighths[8] = {0, 4, 2, 1, 3, 5, 6, 7};
+    unsigned high = c->shifts ? index >> 8 : index;
+    int fast = c->fast && high & 2;
+    uint64_t clock = fast ? 96000000000u : 24000000000u;
+    unsigned whole = value & 0x3fff, code = (unsigned)value >> 14 | (high & 1) << 2;
+    unsigned divisor = whole * 8 + eighths[code];
+
+    if (whole == 0)
+        divisor = 8;
+    else if (whole == 1)
+        divisor = 12;
+    return clock / divisor;
+}
+
+static void
+set_data(struct port *p, uint16_t value)
+{
+    p->uart.near.data_bits = (uint8_t)value;
+    p->uart.near.parity = value >> 8 & 7;
+    p->uart.near.stop_bits = value >> 11 & 3;
+    sim_uart_break(&p->uart, (value & DATA_BREAK) != 0);
+}
+
+static int
+out_request(struct chip *c, struct port *p, const struct sim_setup *s)
+{
+    unsigned mask = s->value >> 8 & 3;
+
+    switch (s->request) {
+    case RESET:
+        if (s->value == 0 || s->value == 1)
+            sim_fifo_clear(&p->out);
+        return s->value <= 2 ? 0 : SIM_STALL;
+    case MODEM_CTRL:
+        sim_uart_outputs(&p->uart, (p->uart.outputs & ~mask) | (s->value & mask));
+        return 0;
+    case FLOW_CTRL: p->flow = s->index >> 8; return 0;
+    case SET_BAUD: p->uart.near.rate = rate_of(c, s->value, s->index); return 0;
+    case SET_DATA: set_data(p, s->value); return 0;
+    case EVENT_CHAR: return 0;
+    case ERROR_CHAR: return 0;
+    case SET_LATENCY:
+        if (s->value < 1 || s->value > 255)
+            return SIM_STALL;
+        p->latency = (uint8_t)s->value;
+        return 0;
+    default: return SIM_STALL;
+    }
+}
+
+static int
+in_request(const struct port *p, const struct sim_setup *s, struct uw_request *r)
+{
+    struct uw_writer w = uw_writer(r->buffer, r->length);
+
+    switch (s->request) {
+    case MODEM_STATUS:
+        uw_wr_u8(&w, modem_status(p));
+        uw_wr_u8(&w, 0x60);
+        break;
+    case GET_LATENCY: uw_wr_u8(&w, p->latency); break;
+    case READ_EEPROM: uw_wr_le16(&w, 0xffff); break;
+    default: return SIM_STALL;
+    }
+    return w.failed ? SIM_STALL : (int)w.len;
+}
+
+/* The port is the low byte of wIndex, from 1; chips with one port are asked with 0, too. The bits
+ * of a divisor that do not fit into wValue are where the chip wants them. */
+static struct port *
+addressed(struct chip *c, const struct sim_setup *s)
+{
+    unsigned number = s->index & 0xff;
+
+    if (s->request == READ_EEPROM)
+        return &c->port[0];
+    if (s->request == SET_BAUD && !c->shifts)
+        number = 0;
+    if (number == 0 && c->ports > 1)
+        return NULL;
+    if (number > c->ports)
+        return NULL;
+    return &c->port[number ? number - 1 : 0];
+}
+
+static int
+control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
+{
+    struct chip *c = (struct chip *)d->own;
+    struct port *p = addressed(c, s);
+
+    if ((s->type & 0x7f) != 0x40 || !p)
+        return SIM_STALL;
+    return s->type & 0x80 ? in_request(p, s, r) : out_request(c, p, s);
+}
+
+static void
+transfer(struct sim_device *d, struct uw_request *r)
+{
+    struct chip *c = (struct chip *)d->own;
+    struct port *p = &c->port[((r->endpoint & 0x0fu) - 1) / 2 % c->ports];
+
+    if (r->endpoint & 0x80) {
+        int first = !sim_waiting(d, r->endpoint);
+
+        sim_wait(d, r);
+        if (first || !uw_list_empty(&p->out.messages))
+            serve(p, 0);
+        return;
+    }
+    sim_uart_send(&p->uart, r->buffer, r->length);
+    sim_reply(d, r, 0, r->length);
+}
+
+/* ---- the models ---- */
+
+#define MODEL(id, pid, bcd, ports, bus, chip)                                                      \
+    static int create_##id(struct sim_device *d)                                                   \
+    {                                                                                              \
+        return create(d, pid, bcd, ports, chip);                                                   \
+    }                                                                                              \
+    const struct sim_model sim_##id = {                                                            \
+        .name = #id,                                                                               \
+        .text = "a " chip " serial chip; far=, baud= and format= say what is at its other end",    \
+        .keys = SIM_UART_KEYS,                                                                     \
+        .speed = bus,                                                                              \
+        .create = create_##id,                                                                     \
+        .destroy = destroy,                                                                        \
+        .reset = reset,                                                                            \
+        .control = control,                                                                        \
+        .transfer = transfer,                                                                      \
+    }
+
+MODEL(ft232r, 0x6001, 0x0600, 1, SIM_FULL, "FT232R");
+MODEL(ft2232h, 0x6010, 0x0700, 2, SIM_HIGH, "FT2232H");
+MODEL(ft4232h, 0x6011, 0x0800, 4, SIM_HIGH, "FT4232H");
+MODEL(ft232h, 0x6014, 0x0900, 1, SIM_HIGH, "FT232H");
+MODEL(ft230x, 0x6015, 0x1000, 1, SIM_FULL, "FT230X");

@@ -101,3 +101,59 @@ def usbtest_tries_the_source_and_sink(lab):
                               check=False, timeout=120).text
     expect_equal(dict(line.split(': ') for line in found.splitlines()),
                  {str(case): 'ok' for case in SOURCE_SINK_CASES})
+
+
+@test('client')
+def isochronous_packets_through_client_and_server_of_the_kernel(lab):
+    with lab.serve('--device', 'loopback') as served, lab.relayed(served, 'loopback') as busid:
+        lab.program('isochronous', busid)
+
+
+@test('client')
+def bulk_and_control_through_client_and_server_of_the_kernel(lab):
+    with lab.serve('--device', 'loopback', '--device', 'esp') as served:
+        with lab.relayed(served, 'loopback') as busid:
+            lab.program('exchange', busid, '1', '0x01', '0x81', '300000', '20000')
+            lab.program('exchange', busid, '1', '0x02', '0x82', '640', '64')
+        with lab.relayed(served, 'esp') as busid:
+            vendor = ['control', '--busid', busid, '--b-request', '1']
+            lab.usbwire(*vendor, '--direction', 'out', '--bm-request-type', '0x40', '--text',
+                        'through two kernels')
+            found = lab.usbwire(*vendor, '--direction', 'in', '--bm-request-type', '0xc0',
+                                '--length', '64', '--raw').out
+            expect_equal(found, b'through two kernels')
+
+
+@test('client')
+def a_second_attach_is_refused(lab):
+    with lab.serve('--device', 'esp') as served, lab.attached(served, 'esp'):
+        again = lab.guest.run(f'usbip --tcp-port {served.port} attach -r 10.0.2.2 '
+                              f'-b {served.busid["esp"]}', check=False)
+        expect(again.status != 0 and b'busy' in again.err.lower(), again.err)
+
+
+@test('client')
+def detached_in_the_middle_of_writing(lab):
+    """The bench loses its client with transfers in flight, and serves the next."""
+    with lab.serve('--device', 'source-sink:gadget=1', '--device', 'disk') as served:
+        for _ in range(3):
+            with lab.attached(served, 'disk') as device:
+                disk = lab.guest.run(f'wait_node {device} "sd[a-z]"').text.strip()
+                writer = lab.guest.start(f'until_true 10 [ -b /dev/{disk} ]; echo go; '
+                                         f'dd if=/dev/zero of=/dev/{disk} bs=64k count=100000')
+                writer.wait_for('go')
+            writer.wait()
+        with lab.attached(served, 'disk') as device:
+            disk = lab.guest.run(f'wait_node {device} "sd[a-z]"').text.strip()
+            lab.guest.run(f'until_true 10 [ -b /dev/{disk} ]; dd if=/dev/{disk} of=/dev/null '
+                          'bs=64k count=16')
+
+
+@test('client')
+def a_device_that_vanishes_is_gone_for_the_kernel(lab):
+    with lab.serve('--device', 'acm-echo', '--fail', 'gone:ep=0x02,after=3') as served:
+        device = lab.guest.run(f'attach {served.port} {served.busid["acm-echo"]}').text.strip()
+        tty = '/dev/' + lab.guest.run(f'wait_node {device} "ttyACM*"').text.strip()
+        failed = lab.guest.run(f'serial {tty} echo 100000', check=False)
+        expect(failed.status != 0, 'it echoed all')
+        lab.guest.run(f'until_true 20 [ ! -e /sys/bus/usb/devices/{device} ]')

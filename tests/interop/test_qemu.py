@@ -173,3 +173,42 @@ def wait_finds_a_device_that_comes(lab):
         out, err = waiting.communicate(timeout=40)
     expect_equal(waiting.returncode, 0, err)
     expect(b'idVendor' in out, out)
+
+
+def _talk(lab, busid, out, into, *messages):
+    lines = lab.program('talk', busid, out, into, *[m.hex() for m in messages]).text.split()
+    return [bytes.fromhex(line) for line in lines]
+
+
+def _ccid(kind, sequence, data=b''):
+    """A CCID command (CCID 1.1, 6.1) to slot 0."""
+    return struct.pack('<BIBB3x', kind, len(data), 0, sequence) + data
+
+
+@test('server-qemu')
+def card_reader_powers_its_card(lab):
+    status, atr, answer = _talk(
+        lab, lab.CCID, '0x03', '0x82', _ccid(0x65, 1), _ccid(0x62, 2),
+        _ccid(0x6f, 3, bytes.fromhex('00a4040007a0000000790100')))  # SELECT of a CAC applet
+    expect_equal((status[0], status[6]), (0x81, 1), 'GetSlotStatus')
+    expect_equal((atr[0], atr[6], atr[10] in (0x3b, 0x3f)), (0x80, 2, True), 'IccPowerOn')
+    expect_equal((answer[0], answer[6], len(answer) >= 12), (0x80, 3, True), 'XfrBlock')
+
+
+def _mtp(code, transaction, *parameters):
+    """An MTP command container (PTP over USB)."""
+    return struct.pack('<IHHI', 12 + 4 * len(parameters), 1, code, transaction) + \
+        b''.join(struct.pack('<I', p) for p in parameters)
+
+
+@test('server-qemu')
+def mtp_opens_a_session_and_says_what_it_is(lab):
+    opened, information = _talk(lab, lab.MTP, '0x02', '0x81', _mtp(0x1002, 0, 1), _mtp(0x1001, 1))
+    expect_equal(struct.unpack_from('<HH', opened, 4), (3, 0x2001), 'OpenSession')
+    expect_equal(struct.unpack_from('<HH', information, 4), (2, 0x1001), 'GetDeviceInfo')
+    expect('QEMU'.encode('utf-16-le') in information, information)
+
+
+@test('server-qemu', 'server-gadget')
+def all_devices_at_once_in_one_loop(lab):
+    lab.program('all', '40')

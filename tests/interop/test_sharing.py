@@ -55,3 +55,29 @@ def by_serial_number_and_by_ids(lab):
 def a_busid_that_is_not_there(lab):
     absent = lab.usbwire('probe', '--busid', '9-9', check=4)
     expect(b'9-9' in absent.err and lab.address.encode() in absent.err, absent)
+
+
+@test('server-qemu')
+def timeouts_hold_while_the_server_is_frozen(lab):
+    """The whole guest stands still; what was asked of it ends in its own time, and the next works."""
+    with lab.reading(lab.KEYBOARD, '0x81', '--length', '8', '--timeout', '1') as reader:
+        start = time.monotonic()
+        lab.guest.monitor.run('stop')
+        try:
+            output = reader.finish()
+        finally:
+            lab.guest.monitor.run('cont')
+    took = time.monotonic() - start
+    expect(output.status == 1 and b'no answer in time' in output.err, output)
+    expect(took < 4, f'it took {took:.1f} s')
+    lab.usbwire('probe', '--busid', lab.KEYBOARD, '--wait', '10', '--get-device-desc')
+
+
+@test('server-qemu')
+def unbound_at_the_server_in_mid_transfer(lab):
+    with lab.reading(lab.MOUSE, '0x81', '--length', '4', '--count', '0') as reader:
+        lab.guest.run(f'usbip unbind -b {lab.MOUSE}')
+        output = reader.finish()
+    lab.guest.run(f'usbip bind -b {lab.MOUSE}')
+    expect(output.status in (1, 3), output)
+    lab.usbwire('probe', '--busid', lab.MOUSE, '--get-device-desc')

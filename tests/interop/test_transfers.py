@@ -72,6 +72,35 @@ def source_and_sink_check_each_other(lab):
 
 
 @test('server-gadget', 'server-vudc')
+def large_transfers(lab):
+    """Each a few MiB in one go for the caller."""
+    name = 'zero-super' if 'zero-super' in lab.busid else 'zero'
+    packet = 1024 if name == 'zero-super' else 512
+    ends = endpoints(lab, lab.busid[name], 1, 0)
+    lab.usbwire('set-config', '--busid', lab.busid[name], '1')
+    data = lab.usbwire('read', '--busid', lab.busid[name], '--endpoint', ends['bulk', 'in'],
+                       '--length', str(4 << 20), '--raw').out
+    expect_equal(len(data), 4 << 20)
+    expect(data == mod63(4096, packet) * 1024, 'other bytes')
+    done = lab.usbwire('write', '--busid', lab.busid[name], '--endpoint', ends['bulk', 'out'],
+                       '--data-file', '-', '--json', stdin=mod63(8 << 20, packet)).json()
+    expect_equal(done['actual_length'], 8 << 20)
+
+
+@test('server-gadget', 'server-vudc')
+def more_than_was_asked_for_is_an_overflow(lab):
+    name = 'zero-high' if 'zero-high' in lab.busid else 'zero'
+    ends = endpoints(lab, lab.busid[name], 1, 0)
+    lab.usbwire('set-config', '--busid', lab.busid[name], '1')
+    refused = lab.usbwire('read', '--busid', lab.busid[name], '--endpoint', ends['bulk', 'in'],
+                          '--length', '100', check=1)
+    expect(b'more than was asked for' in refused.err, refused)
+    data = lab.usbwire('read', '--busid', lab.busid[name], '--endpoint', ends['bulk', 'in'],
+                       '--length', '512', '--raw').out
+    expect_equal(data, mod63(512, 512), 'afterwards')
+
+
+@test('server-gadget', 'server-vudc')
 def acm_echoes(lab):
     ends = endpoints(lab, lab.busid['acm'])
     lab.program('exchange', lab.busid['acm'], '1', ends['bulk', 'out'], ends['bulk', 'in'],
@@ -184,3 +213,8 @@ def cancels_race_with_messages(lab):
 @test('server-vudc')
 def cancels_race_with_a_stream(lab):
     lab.program('unlink', lab.busid['zero'], 'stream')
+
+
+@test('server-vudc')
+def cancels_race_with_large_writes(lab):
+    lab.program('unlink', lab.busid['zero'], 'large')

@@ -112,3 +112,17 @@ wait_node()
     until_true 20 has_node "$1" "$2"
     node "$1" "$2"
 }
+
+# Exports a device that was imported. usbip(8) refuses to, for fear of loops.
+export_imported()
+{
+    echo "$1" >/sys/bus/usb/drivers/usb/unbind
+    printf 'add %s' "$1" >/sys/bus/usb/drivers/usbip-host/match_busid
+    echo "$1" >/sys/bus/usb/drivers/usbip-host/bind
+}
+
+# Whether no client of ours has it any more.
+released()
+{
+    [ "$(cat "/sys/bus/usb/devices/$1/usbip_status")" = 1 ]
+}

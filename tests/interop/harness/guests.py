@@ -102,6 +102,16 @@ class ClientLab(Lab):
         self.guest.run(f'detach {device}')
 
 
+    @contextlib.contextmanager
+    def relayed(self, served, name):
+        """A simulated device that the guest imports and exports again: the kernel's client and its
+        server on one way. Its busid at the guest, until the end of the block."""
+        with self.attached(served, name) as device:
+            self.guest.run(f'export_imported {device}')
+            yield device
+            self.guest.run(f'until_true 10 released {device}')
+
+
 class Served:
     """A simulated bench that runs."""
 
@@ -131,7 +141,7 @@ def _make_media(folder):
 
 
 def _make_card(folder, cache):
-    """Certificates of the emulated smart card; '' where they cannot be made."""
+    """Certificates of the emulated smart card."""
     database = os.path.join(cache, 'card')
     if not os.path.exists(os.path.join(database, 'done')):
         os.makedirs(database, exist_ok=True)
@@ -141,14 +151,11 @@ def _make_card(folder, cache):
         with open(empty, 'wb'):
             pass
         where = ['-d', f'sql:{database}']
-        try:
-            subprocess.run(['certutil', '-N', *where, '--empty-password'], check=True)
-            for number, name in enumerate(('id', 'signing', 'encryption')):
-                subprocess.run(['certutil', '-S', *where, '-f', empty, '-s', f'CN={name}', '-n',
-                                f'{name}-cert', '-x', '-t', 'CT,CT,CT', '-z', noise, '-m',
-                                str(number + 1)], check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            return ''
+        subprocess.run(['certutil', '-N', *where, '--empty-password'], check=True)
+        for number, name in enumerate(('id', 'signing', 'encryption'), 1):
+            subprocess.run(['certutil', '-S', *where, '-f', empty, '-s', f'CN={name}', '-n',
+                            f'{name}-cert', '-x', '-t', 'CT,CT,CT', '-z', noise, '-m',
+                            str(number)], check=True, capture_output=True)
         with open(os.path.join(database, 'done'), 'wb'):
             pass
     return database
@@ -169,11 +176,11 @@ def _qemu_devices(folder, cache):
         '-netdev', 'user,id=un,restrict=on,net=10.0.9.0/24']
     for name, device in QEMU_DEVICES.items():
         arguments += ['-device', f'{device.format(folder=folder)},id={name}']
-    arguments += ['-device', 'scsi-hd,bus=uas.0,drive=duas']
-    card = _make_card(folder, cache)
-    if card:
-        arguments += ['-device', 'ccid-card-emulated,bus=ccid.0,backend=certificates,'
-                      f'db=sql:{card},cert1=id-cert,cert2=signing-cert,cert3=encryption-cert']
+    arguments += [
+        '-device', 'scsi-hd,bus=uas.0,drive=duas',
+        '-device', 'ccid-card-emulated,bus=ccid.0,backend=certificates,'
+                   f'db=sql:{_make_card(folder, cache)},cert1=id-cert,cert2=signing-cert,'
+                   'cert3=encryption-cert']
     return arguments
 
 

@@ -27,7 +27,8 @@ MODULES = '''
 '''.split()
 
 PROGRAMS = ['/usr/sbin/usbip', '/usr/sbin/usbipd', '/usr/bin/lsusb']
-TOOLS = ['qemu-system-x86_64', 'cpio', 'modprobe', 'depmod', 'dpkg-deb', 'apt-get', 'apt-cache']
+TOOLS = ['qemu-system-x86_64', 'cpio', 'modprobe', 'depmod', 'dpkg-deb', 'apt-get', 'apt-cache',
+         'certutil']
 
 
 class Unavailable(Exception):

@@ -3,6 +3,7 @@
  *
  *   unlink ADDRESS BUSID messages     of a FunctionFS gadget: one message against one cancel
  *   unlink ADDRESS BUSID stream       of gadget zero: data as fast as it goes, both ways
+ *   unlink ADDRESS BUSID large        of gadget zero: large writes
  *
  * Not for usbip-host of Linux 6.1, which such races crash.
  */
@@ -19,7 +20,8 @@ struct race {
     struct uw_urb *urb[DEPTH];
     uint8_t data[DEPTH][16384];
     unsigned in_flight[DEPTH]; /* 1 or 0 */
-    uint32_t random;
+    uint32_t random, usual;    /* usual: microseconds that URB 0 takes */
+    unsigned cancels;
 };
 
 /* Takes what has completed, waiting at most `us`. Returns how many. */
@@ -80,28 +82,45 @@ got_message(struct race *r)
     return 1;
 }
 
+/* Waits for URB 0 for a random part of twice the time that it usually takes, then takes it back:
+ * now one wins, now the other, however fast this machine is. */
+static void
+race(struct race *r)
+{
+    struct uw_usec start = uw_now();
+
+    if (r->usual == 0)
+        r->usual = 1000;
+    collect(r, next_random(&r->random) % (2 * r->usual));
+    if (r->in_flight[0] && uw_urb_cancel(r->urb[0]) == 0)
+        r->cancels++;
+    collect_all(r);
+    if (uw_urb_status(r->urb[0]) == 0)
+        r->usual = (3 * r->usual + (uint32_t)uw_usec_sub(uw_now(), start).us) / 4;
+    else
+        r->usual += r->usual / 4;
+}
+
 /* A message and a cancel set out at about the same time. What the cancel's loser brought is lost or
  * comes later, but never in parts. */
 static void
 messages(struct race *r, unsigned rounds)
 {
-    unsigned got = 0, cancelled = 0;
+    unsigned got = 0;
     uint8_t data[512];
     size_t n;
 
     for (unsigned i = 0; i < rounds; i++) {
         submit(r, 0, r->peer.in, 512);
-        ffs_request(&r->peer, FFS_SEND, 1, MESSAGE);
-        collect(r, next_random(&r->random) % 12000);
-        if (r->in_flight[0])
-            uw_urb_cancel(r->urb[0]);
-        collect_all(r);
+        uw_urb_set_control(r->urb[1], r->peer.device, 0x40, FFS_SEND, 1, MESSAGE, NULL, 0);
+        expect(uw_urb_submit(r->urb[1], r->peer.queue), 0, "submit");
+        r->in_flight[1] = 1;
+        race(r);
         got += got_message(r);
-        cancelled += uw_urb_status(r->urb[0]) == UW_ERROR_CANCELLED;
     }
-    if (got == 0 || cancelled == 0)
-        fail("no race: %u messages, %u cancels", got, cancelled);
-    while (uw_transfer(r->peer.device, r->peer.in, data, sizeof(data), uw_msec(300), &n, NULL) == 0)
+    if (got == 0 || r->cancels == 0)
+        fail("no race: %u messages, %u cancels", got, r->cancels);
+    while (uw_transfer(r->peer.device, r->peer.in, data, sizeof(data), uw_msec(500), &n, NULL) == 0)
         got++;
     if (got > rounds)
         fail("%u messages of %u", got, rounds);
@@ -127,10 +146,7 @@ controls(struct race *r, unsigned rounds)
         uw_urb_set_control(r->urb[0], r->peer.device, 0xc0, FFS_DELAY, 4, 0, r->data[0], 7);
         expect(uw_urb_submit(r->urb[0], r->peer.queue), 0, "submit");
         r->in_flight[0] = 1;
-        collect(r, next_random(&r->random) % 16000);
-        if (r->in_flight[0])
-            uw_urb_cancel(r->urb[0]);
-        collect_all(r);
+        race(r);
         if (uw_urb_status(r->urb[0]) == 0 && memcmp(r->data[0], "delayed", 7) != 0)
             fail("a wrong answer");
     }
@@ -172,19 +188,49 @@ stream(struct race *r, uint8_t endpoint, size_t size, unsigned rounds)
         expect(uw_urb_status(r->urb[k]), 0, "a transfer afterwards");
 }
 
+/* Large writes, in many pieces on their way, taken back at any place. */
+static void
+large(struct race *r, unsigned rounds)
+{
+    static uint8_t data[1 << 20];
+    size_t whole = 0, part = 0;
+
+    for (size_t b = 0; b < sizeof(data); b++)
+        data[b] = (uint8_t)(b % 512 % 63);
+    for (unsigned i = 0; i < rounds; i++) {
+        uw_urb_set_transfer(r->urb[0], r->peer.device, r->peer.out, data, sizeof(data));
+        expect(uw_urb_submit(r->urb[0], r->peer.queue), 0, "submit");
+        r->in_flight[0] = 1;
+        race(r);
+        if (uw_urb_status(r->urb[0]) == 0)
+            whole += uw_urb_actual_length(r->urb[0]) == sizeof(data);
+        else if (uw_urb_actual_length(r->urb[0]) > 0)
+            part++;
+    }
+    if (whole == 0 || part == 0)
+        fail("no race: %zu whole, %zu in part", whole, part);
+    uw_urb_set_transfer(r->urb[0], r->peer.device, r->peer.out, data, sizeof(data));
+    expect(uw_urb_run(r->urb[0]), 0, "a write afterwards");
+}
+
 int
 main(int argc, char **argv)
 {
     static struct race r = {.random = 11};
 
-    peer_open(&r.peer, argc, argv, 1, "messages|stream");
+    peer_open(&r.peer, argc, argv, 1, "messages|stream|large");
     for (unsigned i = 0; i < DEPTH; i++) {
         if (uw_urb_new(0, &r.urb[i]) < 0)
             fail("out of memory");
     }
     if (strcmp(argv[3], "messages") == 0) {
         messages(&r, 200);
+        r.usual = 0;
         controls(&r, 200);
+    } else if (strcmp(argv[3], "large") == 0) {
+        expect(uw_device_set_configuration(r.peer.device, 1, uw_msec(5 * SECOND), NULL), 0,
+               "set the configuration");
+        large(&r, 40);
     } else {
         expect(uw_device_set_configuration(r.peer.device, 1, uw_msec(5 * SECOND), NULL), 0,
                "set the configuration");

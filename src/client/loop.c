@@ -7,6 +7,7 @@
  * callbacks (which run outside of here) and on cancellation.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -21,6 +22,8 @@
 struct waiter {
     struct uw_list link;
     pthread_cond_t cond;
+    int fd;    /* an eventfd to sleep on in place of the condition; -1: none yet */
+    int woken; /* by it, and it has not been cleared */
     struct uw_loop *loop;
     int (*done)(void *arg);
     void *arg;
@@ -129,6 +132,7 @@ uw_loop_free(struct uw_loop *loop)
     empty_graves(loop);
     uw_taps_free(loop);
     uw_loop_unlock(loop);
+    uw_loop_close_spares(loop);
     loop->ops->destroy(loop->poller);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
@@ -260,6 +264,48 @@ step(struct uw_loop *loop, struct waiter *me, struct uw_usec until)
 
 /* ---- waiting ---- */
 
+static void
+wake(struct waiter *w)
+{
+    if (w->fd >= 0) {
+        uw_eventfd_set(w->fd);
+        w->woken = 1;
+    } else {
+        pthread_cond_signal(&w->cond);
+    }
+}
+
+static void
+clear(struct waiter *w)
+{
+    if (w->woken)
+        uw_eventfd_clear(w->fd);
+    w->woken = 0;
+}
+
+/* An eventfd that was used before, or a new one. */
+static int
+take_spare(struct uw_loop *loop)
+{
+    return loop->num_spares ? loop->spares[--loop->num_spares] : uw_eventfd_new();
+}
+
+static void
+give_spare(struct uw_loop *loop, int fd)
+{
+    if (loop->num_spares < UW_SPARES_MAX)
+        loop->spares[loop->num_spares++] = fd;
+    else
+        close(fd);
+}
+
+void
+uw_loop_close_spares(struct uw_loop *loop)
+{
+    while (loop->num_spares)
+        close(loop->spares[--loop->num_spares]);
+}
+
 void
 uw_loop_wake_waiters(struct uw_loop *loop)
 {
@@ -272,7 +318,7 @@ uw_loop_wake_waiters(struct uw_loop *loop)
         if (!w->done(w->arg) && !(w->interruptible && loop->interrupted))
             continue;
         if (!w->leads)
-            pthread_cond_signal(&w->cond);
+            wake(w);
         else if (loop->asleep)
             loop->ops->wake(loop->poller);
     }
@@ -286,7 +332,7 @@ pass_lead(struct uw_loop *loop)
 
     loop->leading = 0;
     if (w)
-        pthread_cond_signal(&w->cond);
+        wake(w);
 }
 
 static void
@@ -298,6 +344,10 @@ leave(struct waiter *w)
     if (w->leads || !loop->leading)
         pass_lead(loop);
     w->leads = 0;
+    if (w->fd >= 0) {
+        clear(w);
+        give_spare(loop, w->fd);
+    }
     pthread_cond_destroy(&w->cond);
 }
 
@@ -328,6 +378,36 @@ follow(struct waiter *w, struct uw_usec until)
 }
 
 static void
+lock_again(void *arg)
+{
+    uw_loop_lock((struct uw_loop *)arg);
+}
+
+/* A condition does not tell of signals, poll does. INTERRUPTED, or 0. */
+static int
+follow_interruptibly(struct waiter *w, struct uw_usec until)
+{
+    struct uw_usec left = uw_usec_sub(until, uw_now());
+    struct timespec ts = {(time_t)(left.us / 1000000u), (long)(left.us % 1000000u) * 1000};
+    struct pollfd p = {.events = POLLIN};
+    int n;
+
+    if (w->fd < 0)
+        w->fd = take_spare(w->loop);
+    if (w->fd < 0) { /* no descriptor is left: then without */
+        follow(w, until);
+        return 0;
+    }
+    p.fd = w->fd;
+    pthread_cleanup_push(lock_again, w->loop);
+    uw_loop_unlock(w->loop);
+    n = ppoll(&p, 1, uw_is_never(until) ? NULL : &ts, NULL);
+    pthread_cleanup_pop(1);
+    clear(w);
+    return n < 0 && errno == EINTR ? UW_ERROR_INTERRUPTED : 0;
+}
+
+static void
 init_cond(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
@@ -346,7 +426,8 @@ uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw
                        .done = done,
                        .arg = arg,
                        .cancelled = cancelled,
-                       .interruptible = interruptible};
+                       .interruptible = interruptible,
+                       .fd = -1};
     volatile int r = 0;
 
     init_cond(&w.cond);
@@ -364,7 +445,9 @@ uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw
         if (!uw_is_never(until) && uw_now().us >= until.us)
             break;
         if (!w.leads && loop->leading) {
-            follow(&w, until);
+            r = interruptible ? follow_interruptibly(&w, until) : (follow(&w, until), 0);
+            if (r < 0)
+                break;
             continue;
         }
         w.leads = loop->leading = 1;

@@ -19,6 +19,8 @@
 
 #define UW_RX_SIZE (256u * 1024u)
 
+#define UW_SPARES_MAX 16u
+
 /* A timer, embedded in whatever it belongs to. Firing early is allowed: the owner looks again. */
 struct uw_timer {
     struct uw_heap_node node;
@@ -44,7 +46,9 @@ struct uw_loop {
     struct uw_list sources;
     struct uw_heap timers;
     struct uw_list graves;
-    struct uw_list waiters;  /* of struct waiter, loop.c */
+    struct uw_list waiters;    /* of struct waiter, loop.c */
+    int spares[UW_SPARES_MAX]; /* eventfds for waiters to come */
+    unsigned num_spares;
     int leading;             /* a thread has the lead */
     int asleep;              /* and is in a wait, without the lock */
     int polling;             /* or at the events of one, with it */
@@ -86,6 +90,9 @@ int uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struc
 
 /* Lets those who wait see whether what they wait for has come. After anything that may complete. */
 void uw_loop_wake_waiters(struct uw_loop *loop);
+
+/* In a forked child, where they would be the parent's too. */
+void uw_loop_close_spares(struct uw_loop *loop);
 
 /* Ends the wait of whoever leads, from any thread. */
 void uw_loop_poke(struct uw_loop *loop);

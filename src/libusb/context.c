@@ -44,18 +44,19 @@ context_each(void (*visit)(struct libusb_context *ctx))
     uw_list_each(pos, tmp, &contexts) visit(UW_CONTAINER(pos, struct libusb_context, link));
 }
 
-static void
-init_locks(struct libusb_context *ctx)
+void
+context_init_events(struct libusb_context *ctx)
 {
     pthread_condattr_t attr;
 
-    pthread_mutex_init(&ctx->lock, NULL);
     pthread_mutex_init(&ctx->events_lock, NULL);
     pthread_mutex_init(&ctx->waiters_lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&ctx->waiters, &attr);
     pthread_condattr_destroy(&attr);
+    atomic_store(&ctx->handler_active, 0);
+    atomic_store(&ctx->closing, 0);
 }
 
 static struct libusb_context *
@@ -80,7 +81,8 @@ context_new(void)
     uw_list_init(&ctx->devices);
     uw_list_init(&ctx->hotplugs);
     uw_list_init(&ctx->present);
-    init_locks(ctx);
+    pthread_mutex_init(&ctx->lock, NULL);
+    context_init_events(ctx);
     log_init_context(ctx);
     return ctx;
 }

@@ -92,14 +92,17 @@ replace(int old, int fd)
     close(fd);
 }
 
+/* A timer that was armed is due at once in the child, which then arms it anew. */
 void
-pollfd_renew(struct libusb_context *ctx)
+pollfd_renew_locked(struct libusb_context *ctx)
 {
+    static const struct itimerspec soon = {.it_value = {0, 1}};
+
     if (ctx->pollfd < 0)
         return;
     replace(ctx->timer_fd, make_timer());
+    (void)timerfd_settime(ctx->timer_fd, 0, &soon, NULL);
     replace(ctx->pollfd, make_epoll(ctx, ctx->timer_fd));
-    pollfd_arm(ctx);
 }
 
 /* ---- the public face ---- */

@@ -14,7 +14,7 @@ void pollfd_arm(struct libusb_context *ctx);
 
 void pollfd_close(struct libusb_context *ctx);
 
-/* In a forked child: files of its own under the same numbers. */
-void pollfd_renew(struct libusb_context *ctx);
+/* In a forked child: files of its own under the same numbers. Needs the context's lock. */
+void pollfd_renew_locked(struct libusb_context *ctx);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libusb/choice.h"
+#include "libusb/fork.h"
 #include "libusb/log.h"
 #include "libusb/world.h"
 
@@ -81,10 +82,22 @@ world_loop(void)
     l = loop;
     if (!l && uw_loop_new(NULL, &l) == 0) {
         open_stations(l);
+        fork_watch();
         loop = l;
     }
     pthread_mutex_unlock(&enumerating);
     return l;
+}
+
+void
+world_forked_locked(void)
+{
+    struct uw_list *pos, *tmp;
+
+    pthread_mutex_init(&enumerating, NULL);
+    uw_list_each(pos, tmp, &remotes)
+        pthread_mutex_init(&UW_CONTAINER(pos, struct remote, link)->importing, NULL);
+    listed_at = uw_usec(0);
 }
 
 unsigned

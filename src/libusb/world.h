@@ -81,6 +81,9 @@ struct remote *world_next_locked(struct remote *remote);
 /* Ends imports whose time is over. Returns the instant at which the next one is. */
 struct uw_usec world_tidy(struct uw_usec now);
 
+/* In a forked child: who was asking or importing is not there any more. */
+void world_forked_locked(void);
+
 /* How much longer than asked for a transfer may take: USBWIRE_TIMEOUT_ADD_MS. */
 unsigned world_extra_timeout(void);
 

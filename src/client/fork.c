@@ -47,7 +47,8 @@ start_anew(struct uw_loop *loop)
     loop->ops->renew(loop->poller);
     uw_list_each(pos, tmp, &loop->sources)(void)
         loop->ops->add(loop->poller, UW_CONTAINER(pos, struct uw_source, link));
-    uw_list_each(pos, tmp, &loop->queues) uw_queue_renew_locked(UW_CONTAINER(pos, struct uw_queue, link));
+    uw_list_each(pos, tmp, &loop->queues)
+        uw_queue_renew_locked(UW_CONTAINER(pos, struct uw_queue, link));
     uw_imports_stop_asking(loop);
     uw_asks_abandon(loop);
     if (loop->embedded)

@@ -51,7 +51,8 @@ struct libusb_context {
 /* `ctx`, or the default one, or the first there is when no default was made. NULL: none at all. */
 struct libusb_context *context_get(struct libusb_context *ctx);
 
-/* Locks and flags of event handling as nobody holds them: for a new context, and in a forked child. */
+/* Locks and flags of event handling as nobody holds them: for a new context, and in a forked child.
+ */
 void context_init_events(struct libusb_context *ctx);
 
 /* Every context in turn. Needs the world's lock. */

@@ -2,8 +2,8 @@
  * fork.c - a child has no thread but the one that forked: locks that others held are nobody's, and
  * descriptors to wait with must be its own
  *
- * Runs behind libusbwire's own handlers in the child, and before them in the parent, so the order of
- * locks is the usual one.
+ * Runs behind libusbwire's own handlers in the child, and before them in the parent, so the order
+ * of locks is the usual one.
  */
 #include <pthread.h>
 

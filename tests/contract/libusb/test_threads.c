@@ -1,7 +1,8 @@
 /*
  * Many threads: no lost wake-up, no stall, no race (ThreadSanitizer looks on).
  *
- * What each thread may take longest is far below libusb's 60 seconds, in which a lost wake-up shows.
+ * What each thread may take longest is far below libusb's 60 seconds, in which a lost wake-up
+ * shows.
  */
 #include <pthread.h>
 #include <stdatomic.h>

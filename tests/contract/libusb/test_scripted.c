@@ -1,0 +1,467 @@
+/*
+ * On a server that does what the test tells it: the cases of libusb's tests/umockdev.c, whose
+ * devices are in a simulated /sys that no drop-in looks at, and what else has to be seen on the
+ * wire.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "rig.h"
+#include "unit/usb/peer.h"
+
+#define VECTOR "functionfs-vendor-echo-high"
+#define OTHER  "hid-vendor-echo-mouse-hid-high"
+
+static struct peer *peer;
+static struct peer_model *model; /* 1-1 */
+static struct peer_model *spare; /* 1-2; hidden */
+
+struct fixture {
+    libusb_context *ctx;
+    libusb_device *dev;
+    libusb_device_handle *h;
+    uint8_t in, out; /* bulk endpoints */
+};
+
+static void
+hide(struct peer_model *m, int hidden)
+{
+    pthread_mutex_lock(&peer->lock);
+    m->hidden = hidden;
+    pthread_mutex_unlock(&peer->lock);
+}
+
+static void
+find_endpoints(struct fixture *f)
+{
+    struct libusb_config_descriptor *c;
+    const struct libusb_interface_descriptor *a;
+
+    assert_int_equal(libusb_get_active_config_descriptor(f->dev, &c), 0);
+    a = c->interface[0].altsetting;
+    for (int i = 0; i < a->bNumEndpoints; i++) {
+        if (a->endpoint[i].bEndpointAddress & 0x80)
+            f->in = a->endpoint[i].bEndpointAddress;
+        else
+            f->out = a->endpoint[i].bEndpointAddress;
+    }
+    libusb_free_config_descriptor(c);
+    assert_true(f->in && f->out);
+}
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    libusb_device **list;
+
+    *state = f;
+    assert_int_equal(libusb_init(&f->ctx), 0);
+    assert_int_equal(libusb_get_device_list(f->ctx, &list), 1);
+    f->dev = libusb_ref_device(list[0]);
+    libusb_free_device_list(list, 1);
+    assert_int_equal(libusb_open(f->dev, &f->h), 0);
+    assert_int_equal(libusb_claim_interface(f->h, 0), 0);
+    find_endpoints(f);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    libusb_close(f->h);
+    libusb_unref_device(f->dev);
+    libusb_exit(f->ctx);
+    peer_script(peer, NULL, NULL);
+    free(f);
+    return 0;
+}
+
+struct seen {
+    int calls;
+    enum libusb_transfer_status status;
+    pthread_t thread;
+    int done;
+};
+
+static void
+note(struct libusb_transfer *t)
+{
+    struct seen *s = t->user_data;
+
+    s->calls++;
+    s->status = t->status;
+    s->thread = pthread_self();
+    __atomic_store_n(&s->done, 1, __ATOMIC_RELEASE);
+}
+
+static struct libusb_transfer *
+submit(struct fixture *f, void *buffer, int size, unsigned timeout, struct seen *seen)
+{
+    struct libusb_transfer *t = libusb_alloc_transfer(0);
+
+    memset(seen, 0, sizeof(*seen));
+    libusb_fill_bulk_transfer(t, f->h, f->in, buffer, size, note, seen, timeout);
+    assert_int_equal(libusb_submit_transfer(t), 0);
+    return t;
+}
+
+static void
+finish(struct fixture *f, struct seen *seen)
+{
+    while (!seen->done)
+        assert_int_equal(libusb_handle_events_completed(f->ctx, &seen->done), 0);
+}
+
+static void
+test_one_import_is_shared(void **state)
+{
+    struct fixture *f = *state;
+    unsigned before = peer_imports(peer);
+    libusb_device_handle *h;
+
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(libusb_open(f->dev, &h), 0);
+        libusb_close(h);
+    }
+    libusb_close(f->h);
+    assert_int_equal(libusb_open(f->dev, &f->h), 0); /* it lingered */
+    assert_int_equal(peer_imports(peer), before);
+}
+
+static void
+test_close_while_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    uint8_t in[64];
+    struct libusb_transfer *t = submit(f, in, sizeof(in), 0, &seen);
+
+    assert_int_equal(libusb_cancel_transfer(t), 0);
+    libusb_close(f->h);
+    assert_int_equal(libusb_open(f->dev, &f->h), 0);
+    assert_int_equal(seen.calls, 0);
+    assert_null(t->dev_handle);
+    libusb_free_transfer(t);
+}
+
+static void
+test_context_ends_first(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)state;
+    libusb_close(f->h);
+    libusb_exit(f->ctx); /* f->dev is still referred to */
+    assert_true(libusb_get_bus_number(f->dev) > 100);
+    assert_int_equal(libusb_open(f->dev, &f->h), LIBUSB_ERROR_NO_DEVICE);
+    libusb_unref_device(f->dev);
+    free(f);
+    assert_int_equal(set_up(state), 0);
+}
+
+static int
+answer_strings(struct peer_conn *conn, const struct uw_pdu *pdu, void *arg)
+{
+    static const uint8_t languages[] = {4, 3, 0x07, 0x04},
+                         mixed[] = {8, 3, 'a', 0, 0xe4, 0, 'b', 0}, odd[] = {5, 3, 'a', 0, 'b'},
+                         foreign[] = {6, 9, 'a', 0, 'b', 0}, longer[] = {20, 3, 'a', 0};
+
+    (void)arg;
+    if (!peer_is(pdu, 0x80, 6))
+        return 0;
+    switch (peer_value(pdu)) {
+    case 0x0300: peer_reply(conn, pdu, 0, languages, sizeof(languages)); return 1;
+    case 0x0301: peer_reply(conn, pdu, 0, mixed, sizeof(mixed)); return 1;
+    case 0x0302: peer_reply(conn, pdu, 0, odd, sizeof(odd)); return 1;
+    case 0x0303: peer_reply(conn, pdu, 0, foreign, sizeof(foreign)); return 1;
+    case 0x0304: peer_reply(conn, pdu, 0, longer, sizeof(longer)); return 1;
+    default: return 0;
+    }
+}
+
+static void
+test_strings_on_the_wire(void **state)
+{
+    struct fixture *f = *state;
+    unsigned before;
+    unsigned char text[16];
+
+    peer_script(peer, answer_strings, NULL);
+    before = peer_requests(peer, 0x80, 6);
+    assert_int_equal(libusb_get_string_descriptor_ascii(f->h, 1, text, sizeof(text)), 3);
+    assert_string_equal((char *)text, "a?b");
+    assert_int_equal(peer_requests(peer, 0x80, 6) - before, 2); /* languages, and then the string */
+    assert_int_equal(peer_last(peer, 0x80).setup[4] | peer_last(peer, 0x80).setup[5] << 8, 0x0407);
+    for (uint8_t i = 2; i <= 4; i++)
+        assert_int_equal(libusb_get_string_descriptor_ascii(f->h, i, text, sizeof(text)),
+                         LIBUSB_ERROR_IO);
+}
+
+/* A server that stays silent does not keep a transfer beyond its time. */
+static void
+test_timeout(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    uint8_t in[64], data[] = {1, 2, 3};
+    struct libusb_transfer *t = submit(f, in, sizeof(in), 40, &seen);
+    int moved;
+
+    finish(f, &seen);
+    assert_int_equal(seen.status, LIBUSB_TRANSFER_TIMED_OUT);
+    libusb_free_transfer(t);
+    memset(in, 0xee, sizeof(in));
+    peer_give(peer, f->in, 0, data, sizeof(data)); /* late: it must not write there */
+    assert_int_equal(libusb_bulk_transfer(f->h, f->in, data, sizeof(data), &moved, 2000), 0);
+    assert_int_equal(moved, 3);
+    assert_int_equal(in[0], 0xee);
+}
+
+/* ---- order ---- */
+
+#define MANY 100
+
+struct order {
+    atomic_uint next;
+    unsigned wrong;
+};
+
+static void
+check_order(struct libusb_transfer *t)
+{
+    struct order *o = t->user_data;
+
+    if (t->status != LIBUSB_TRANSFER_COMPLETED || t->buffer[0] != atomic_load(&o->next))
+        o->wrong++;
+    atomic_fetch_add(&o->next, 1);
+}
+
+static void *
+handle_all(void *arg)
+{
+    void **args = arg;
+    struct order *o = args[1];
+
+    while (atomic_load(&o->next) < MANY)
+        if (libusb_handle_events(args[0]) != 0)
+            o->wrong++;
+    return NULL;
+}
+
+static int
+answer_counting(struct peer_conn *conn, const struct uw_pdu *pdu, void *arg)
+{
+    uint8_t *count = arg;
+
+    if ((pdu->ep & 0x0f) == 0 || pdu->direction == 0)
+        return 0;
+    peer_reply(conn, pdu, 0, count, 1);
+    (*count)++;
+    return 1;
+}
+
+static void
+test_submitted_by_one_handled_by_another(void **state)
+{
+    struct fixture *f = *state;
+    struct order o = {0};
+    struct libusb_transfer *t[MANY];
+    uint8_t buffers[MANY][64], count = 0;
+    void *args[] = {f->ctx, &o};
+    pthread_t handler;
+
+    peer_script(peer, answer_counting, &count);
+    assert_int_equal(pthread_create(&handler, NULL, handle_all, args), 0);
+    for (int i = 0; i < MANY; i++) {
+        t[i] = libusb_alloc_transfer(0);
+        libusb_fill_bulk_transfer(t[i], f->h, f->in, buffers[i], 64, check_order, &o, 0);
+        assert_int_equal(libusb_submit_transfer(t[i]), 0);
+    }
+    pthread_join(handler, NULL);
+    assert_int_equal(o.wrong, 0);
+    for (int i = 0; i < MANY; i++)
+        libusb_free_transfer(t[i]);
+}
+
+/* ---- the device goes ---- */
+
+static void
+test_disconnect(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    uint8_t in[64];
+    libusb_device **list;
+    struct libusb_transfer *t = submit(f, in, sizeof(in), 0, &seen);
+
+    peer_cut(peer);
+    finish(f, &seen);
+    assert_int_equal(seen.status, LIBUSB_TRANSFER_NO_DEVICE);
+    assert_true(pthread_equal(seen.thread, pthread_self()));
+    assert_int_equal(libusb_submit_transfer(t), LIBUSB_ERROR_NO_DEVICE);
+    assert_int_equal(libusb_control_transfer(f->h, 0x80, 8, 0, 0, in, 1, 100),
+                     LIBUSB_ERROR_NO_DEVICE);
+    assert_int_equal(libusb_claim_interface(f->h, 0), LIBUSB_ERROR_NO_DEVICE);
+    assert_int_equal(libusb_get_device_list(f->ctx, &list), 1); /* what has come in its place */
+    assert_ptr_not_equal(list[0], f->dev);
+    libusb_close(f->h);
+    libusb_unref_device(f->dev);
+    f->dev = libusb_ref_device(list[0]);
+    libusb_free_device_list(list, 1);
+    assert_int_equal(libusb_open(f->dev, &f->h), 0);
+    libusb_free_transfer(t);
+}
+
+static int
+count_devices(libusb_context *ctx)
+{
+    libusb_device **list;
+    int n = (int)libusb_get_device_list(ctx, &list);
+
+    libusb_free_device_list(list, 1);
+    return n;
+}
+
+/* A server that hides what we hold: it is there all the same. */
+static void
+test_hidden_while_held(void **state)
+{
+    struct fixture *f = *state;
+    unsigned before = peer_lists(peer);
+
+    hide(model, 1);
+    while (peer_lists(peer) == before) /* the last list counts for a moment */
+        assert_int_equal(count_devices(f->ctx), 1);
+    assert_int_equal(count_devices(f->ctx), 1);
+    hide(model, 0);
+}
+
+/* ---- hotplug ---- */
+
+struct events {
+    int arrived, left;
+    libusb_device *last;
+    int stop; /* the callback wants no more */
+};
+
+static int
+note_event(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, void *user_data)
+{
+    struct events *e = user_data;
+
+    (void)ctx;
+    e->last = dev;
+    if (event == LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED)
+        e->arrived++;
+    else
+        e->left++;
+    return e->stop;
+}
+
+static void
+test_hotplug(void **state)
+{
+    const int both = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
+    struct fixture *f = *state;
+    struct events all = {0}, none = {0};
+    libusb_hotplug_callback_handle one, two;
+    struct libusb_device_descriptor d;
+
+    assert_int_equal(libusb_hotplug_register_callback(f->ctx, both, LIBUSB_HOTPLUG_ENUMERATE, -1,
+                                                      -1, -1, note_event, &all, &one),
+                     0);
+    assert_int_equal(all.arrived, 1);
+    assert_int_equal(
+        libusb_hotplug_register_callback(f->ctx, both, 0, 0x1234, -1, -1, note_event, &none, &two),
+        0);
+    assert_ptr_equal(libusb_hotplug_get_user_data(f->ctx, two), &none);
+    hide(spare, 0);
+    while (all.arrived < 2)
+        assert_int_equal(libusb_handle_events(f->ctx), 0);
+    assert_int_equal(libusb_get_device_descriptor(all.last, &d), 0);
+    assert_int_equal(d.idVendor, spare->v.device[8] | spare->v.device[9] << 8);
+    hide(spare, 1);
+    while (!all.left) /* when its import has lingered long enough */
+        assert_int_equal(libusb_handle_events(f->ctx), 0);
+    assert_int_equal(none.arrived + none.left, 0);
+    libusb_hotplug_deregister_callback(f->ctx, one);
+    libusb_hotplug_deregister_callback(f->ctx, two);
+    assert_null(libusb_hotplug_get_user_data(f->ctx, two));
+}
+
+static void
+test_hotplug_refusals(void **state)
+{
+    struct fixture *f = *state;
+    struct events e = {0};
+
+    assert_int_equal(
+        libusb_hotplug_register_callback(f->ctx, 0, 0, -1, -1, -1, note_event, &e, NULL),
+        LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(
+        libusb_hotplug_register_callback(f->ctx, 1, 0, 0x10000, -1, -1, note_event, &e, NULL),
+        LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_hotplug_register_callback(f->ctx, 1, 0, -1, -1, -1, NULL, &e, NULL),
+                     LIBUSB_ERROR_INVALID_PARAM);
+    e.stop = 1; /* counts for later events only */
+    assert_int_equal(
+        libusb_hotplug_register_callback(f->ctx, 1, 1, -1, -1, -1, note_event, &e, NULL), 0);
+    assert_int_equal(e.arrived, 1);
+}
+
+/* ---- what cannot be had ---- */
+
+static void
+test_in_use_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+
+    memset(&seen, 0, sizeof(seen));
+    pthread_mutex_lock(&peer->lock);
+    spare->hidden = 0;
+    spare->busy = 1;
+    pthread_mutex_unlock(&peer->lock);
+    for (unsigned before = peer_lists(peer); peer_lists(peer) == before;)
+        assert_int_equal(count_devices(f->ctx), 1); /* it is not listed */
+    pthread_mutex_lock(&peer->lock);
+    spare->hidden = 1;
+    spare->busy = 0;
+    pthread_mutex_unlock(&peer->lock);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_one_import_is_shared),
+        TEST(test_close_while_cancelled),
+        TEST(test_context_ends_first),
+        TEST(test_strings_on_the_wire),
+        TEST(test_timeout),
+        TEST(test_submitted_by_one_handled_by_another),
+        TEST(test_disconnect),
+        TEST(test_hidden_while_held),
+        TEST(test_hotplug),
+        TEST(test_hotplug_refusals),
+        TEST(test_in_use_elsewhere),
+    };
+    int r;
+
+    peer = peer_new();
+    model = peer_add(peer, "1-1", VECTOR, 3);
+    spare = peer_add(peer, "1-2", OTHER, 3);
+    spare->hidden = 1;
+    setenv("USBWIRE_SERVERS", peer->address, 1);
+    setenv("USBWIRE_DEVICES", "all", 1);
+    r = cmocka_run_group_tests(tests, NULL, NULL);
+    peer_free(peer);
+    return r;
+}

@@ -9,6 +9,7 @@
 #include "input.h"
 #include "json.h"
 #include "move.h"
+#include "progress.h"
 
 #define LENGTH_MAX 65535
 
@@ -57,8 +58,8 @@ read_data(const struct cli *cli, struct request *r)
                          "transfer can carry",
                          LENGTH_MAX);
     if (cli_has(cli, OPT_LENGTH) && cli_number(cli, OPT_LENGTH, 0) != (uint64_t)n)
-        return cli_usage("--length %s does not fit the data to send, which has %ld bytes",
-                         cli_text(cli, OPT_LENGTH, ""), n);
+        return cli_usage("--length %s does not fit the data to send, which has %ld byte%s",
+                         cli_text(cli, OPT_LENGTH, ""), n, n == 1 ? "" : "s");
     r->length = (uint16_t)n;
     return 0;
 }
@@ -104,6 +105,8 @@ static int
 print_result(const struct cli *cli, const struct request *r, size_t actual,
              const struct uw_fault *fault)
 {
+    char bytes[32];
+
     if (cli_has(cli, OPT_JSON))
         return print_json(r, actual, fault);
     if (cli_has(cli, OPT_RAW))
@@ -111,7 +114,10 @@ print_result(const struct cli *cli, const struct request *r, size_t actual,
     else if (r->in)
         hexdump(stdout, 0, r->data, actual);
     else if (!fault->code && !cli_has(cli, OPT_QUIET))
-        printf("%s: %zu bytes sent\n", uw_device_name(cli->device), actual);
+        printf("%s: %s sent\n", uw_device_name(cli->device),
+               progress_bytes(actual, bytes, sizeof(bytes)));
+    if (r->in && r->length && !actual && !fault->code)
+        cli_remark(cli, "%s: the device answered with no data", uw_device_name(cli->device));
     return cli_flush();
 }
 
@@ -144,8 +150,11 @@ int
 cmd_control(struct cli *cli)
 {
     struct request *r = calloc(1, sizeof(*r));
-    int code = r ? read_request(cli, r) : cli_error("out of memory");
+    int code;
 
+    if (!r)
+        return cli_error("out of memory");
+    code = read_request(cli, r);
     if (!code)
         code = transfer(cli, r);
     free(r);

@@ -176,5 +176,9 @@ cmd_probe(struct cli *cli)
         show_rest(&probe);
     for (size_t i = 0; i < 256; i++)
         free(probe.strings[i]);
-    return finish(&probe);
+    code = finish(&probe);
+    if (!code && uw_device_status(cli->device) < 0)
+        code = cli_error("%s: show descriptors: %s; what is shown is not all of it",
+                         uw_device_name(cli->device), uw_error_text(uw_device_status(cli->device)));
+    return code;
 }

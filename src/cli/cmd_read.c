@@ -112,12 +112,11 @@ print_transfer(struct stream *s, const struct uw_urb *urb, const uint8_t *data)
 }
 
 static long
-next_transfer(struct stream *s, uint8_t *buf, int *ret_last)
+next_transfer(struct stream *s, struct stream_piece *piece)
 {
     struct reading *r = s->data;
 
-    (void)buf;
-    (void)ret_last;
+    (void)piece;
     if (r->wanted && r->submitted == r->wanted)
         return -1;
     r->submitted++;
@@ -185,5 +184,7 @@ cmd_read(struct cli *cli)
     if (cli_has(cli, OPT_JSON))
         end_json(s);
     code = stream_report(s);
+    if (!code && !s->bytes && r.wanted == 1)
+        cli_remark(cli, "%s: the transfer ended without data", uw_device_name(cli->device));
     return cli_flush() ? CLI_FAILED : code;
 }

@@ -109,8 +109,10 @@ device_json(const char *name, const struct uw_device_info *info)
 {
     json_t *value = json_info(info);
 
-    if (value)
+    if (value) {
         json_object_set_new(value, "name", json_string(name));
+        json_object_del(value, "interfaces"); /* uw_sim_device_at leaves them out */
+    }
     return value;
 }
 

@@ -25,20 +25,20 @@ struct writing {
 };
 
 static long
-next_piece(struct stream *s, uint8_t *buf, int *ret_last)
+next_piece(struct stream *s, struct stream_piece *piece)
 {
     struct writing *w = s->data;
     long n;
 
     if (!w->rounds || cli_interrupted())
         return -1;
-    n = input_read(&w->input, buf, s->size);
+    n = input_read(&w->input, piece->bytes, s->size);
     if (n < 0)
         w->input_failed = 1;
     if (n < 0 || cli_interrupted())
         return -1;
-    *ret_last = input_at_end(&w->input);
-    if (*ret_last && --w->rounds && !input_rewind(&w->input))
+    piece->is_last = input_at_end(&w->input);
+    if (piece->is_last && --w->rounds && !input_rewind(&w->input))
         w->rounds = 0;
     return n;
 }

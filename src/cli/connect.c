@@ -84,8 +84,9 @@ print_candidates(const struct uw_device_list *list)
 
     for (unsigned i = 0; i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
-        fprintf(stderr, "  --busid %-12s %04x:%04x %s\n", info->busid, info->vid, info->pid,
-                names_device(info->vid, info->pid, name, sizeof(name)));
+        names_device(info->vid, info->pid, name, sizeof(name));
+        fprintf(stderr, "  --busid %-12s %04x:%04x%s%s\n", info->busid, info->vid, info->pid,
+                *name ? " " : "", name);
     }
 }
 

@@ -1,5 +1,7 @@
 #include "hexdump.h"
 
+#include <inttypes.h>
+
 #define PER_LINE 16
 
 static char
@@ -12,7 +14,7 @@ void
 hexdump(FILE *out, uint64_t offset, const uint8_t *bytes, size_t size)
 {
     for (size_t at = 0; at < size; at += PER_LINE) {
-        fprintf(out, "%08llx ", (unsigned long long)(offset + at));
+        fprintf(out, "%08" PRIx64 " ", offset + at);
         for (size_t i = at; i < at + PER_LINE; i++) {
             if (i % 8 == at % 8)
                 fputc(' ', out);

@@ -125,12 +125,13 @@ meaning(enum meaning_id table, uint32_t number)
     return "";
 }
 
+/* Numbers from 100 on mean a bit that is not set. */
 static int
 bit_applies(uint32_t value, uint32_t number)
 {
-    if (number >= 100)
-        return !(value >> (number - 100) & 1u);
-    return (int)(value >> number & 1u);
+    int wanted = number < 100;
+
+    return (value >> (number % 100 & 31u) & 1u) == (unsigned)wanted;
 }
 
 static void

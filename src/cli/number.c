@@ -131,12 +131,13 @@ number_parse_bytes(const char *text, uint8_t *bytes, size_t room, size_t *ret_ba
         if (!run && has_hex_prefix(p))
             p += 2;
         run = 1;
-        if (digit(p[0]) < 0 || digit(p[1]) < 0) {
+        int high = digit(p[0]), low = high < 0 ? -1 : digit(p[1]);
+        if (high < 0 || low < 0) {
             *ret_bad = (size_t)(p - text);
             return -1;
         }
         if (n < room)
-            bytes[n] = (uint8_t)(digit(p[0]) << 4 | digit(p[1]));
+            bytes[n] = (uint8_t)(high << 4 | low);
         n++;
         p += 2;
     }

@@ -120,11 +120,13 @@ refuse_value(const struct cli_option *option, const char *text)
     return cli_usage("--%s \"%s\" is not %s", option->name, text, words);
 }
 
+/* `argument`: NULL for an option without one. */
 static int
-set_value(struct cli *cli, int id, const char *text)
+set_value(struct cli *cli, int id, const char *argument)
 {
     const struct cli_option *option = &cli_options[id];
     struct cli_value *value = &cli->values[id];
+    const char *text = argument ? argument : "";
     uint64_t number = value->number + 1; /* how often, where nothing better is known */
     int fine = 1;
 
@@ -267,7 +269,7 @@ cli_options_parse(struct cli *cli, int argc, char **argv)
         if (c == '?' || c == ':')
             code = refuse_option(c, argv[optind - 1]);
         else
-            code = set_value(cli, option_of(c), optarg ? optarg : "");
+            code = set_value(cli, option_of(c), optarg);
     }
     while (!code && optind < argc) /* behind "--" */
         code = take_operand(cli, argv[optind++]);

@@ -17,7 +17,7 @@ progress_bytes(uint64_t bytes, char *buf, size_t size)
         value /= 1000;
         unit++;
     }
-    snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, bytes == 1 ? "byte" : units[unit]);
     return buf;
 }
 

@@ -44,6 +44,9 @@ cli_fault(const struct uw_fault *fault, enum cli_phase phase)
     char text[UW_FAULT_TEXT_MAX];
 
     cli_error("%s", uw_fault_text(fault, text, sizeof(text)));
+    /* A server that closed without a word said nothing about the device. */
+    if (fault->code == UW_ERROR_ACCESS && !fault->raw)
+        phase = CLI_CONNECTING;
     return cli_exit_code(fault->code, phase);
 }
 

@@ -33,19 +33,19 @@ sink_open(struct sink *sink, const char *key, int many, const char *title)
         return;
     }
 
-    json_t *around = sink->stack[sink->depth], *object = json_object();
+    json_t *around = sink->stack[sink->depth], *opened = json_object();
     if (many) {
         json_t *array = json_object_get(around, key);
         if (!array) {
             array = json_array();
             json_object_set_new(around, key, array);
         }
-        json_array_append_new(array, object);
+        json_array_append_new(array, opened);
     } else {
-        json_object_set_new(around, key, object);
+        json_object_set_new(around, key, opened);
     }
-    sink->stack[++sink->depth] = object;
-    json_object_set_new(object, "descriptor", json_string(title));
+    sink->stack[++sink->depth] = opened;
+    json_object_set_new(opened, "descriptor", json_string(title));
 }
 
 void

@@ -28,16 +28,16 @@ static void
 submit(struct stream *s, unsigned i)
 {
     struct uw_urb *urb = s->urbs[i];
-    int last = 0;
-    long size = s->ending ? -1 : s->next(s, buffer_of(s, i), &last);
+    struct stream_piece piece = {.bytes = buffer_of(s, i)};
+    long size = s->ending ? -1 : s->next(s, &piece);
 
     if (size < 0) {
         s->ending = 1;
         return;
     }
-    move_fill(s->cli, urb, s->endpoint, buffer_of(s, i), (size_t)size);
+    move_fill(s->cli, urb, s->endpoint, piece.bytes, (size_t)size);
     if (uw_endpoint_type(s->endpoint) != UW_ISOCHRONOUS)
-        uw_urb_set_flags(urb, last ? s->flags : 0);
+        uw_urb_set_flags(urb, piece.is_last ? s->flags : 0);
     /* With several in flight only the first waits for the device, so their time is counted from
      * the last completion: in collect. */
     uw_urb_set_timeout(urb, s->depth == 1 ? cli_timeout(s->cli) : uw_never());
@@ -95,8 +95,10 @@ give_up(struct stream *s)
         while ((urb = uw_queue_pop(s->queue)))
             complete(s, urb);
     }
-    if (s->failed && s->fault.code == UW_ERROR_CANCELLED)
+    if (s->failed && s->fault.code == UW_ERROR_CANCELLED) {
         s->fault.code = UW_ERROR_TIMEOUT;
+        snprintf(s->fault.advice, sizeof(s->fault.advice), "allow more time with --timeout");
+    }
 }
 
 static void
@@ -173,8 +175,9 @@ stream_report(const struct stream *s)
 
     progress_bytes(s->bytes, bytes, sizeof(bytes));
     if (cli_interrupted()) {
-        cli_remark(s->cli, "%s: %s interrupted after %" PRIu64 " transfers, %s",
-                   uw_device_name(s->cli->device), s->verb, s->count, bytes);
+        cli_remark(s->cli, "%s: %s interrupted after %" PRIu64 " transfer%s, %s",
+                   uw_device_name(s->cli->device), s->verb, s->count, s->count == 1 ? "" : "s",
+                   bytes);
         return CLI_INTERRUPTED;
     }
     if (s->packets_failed)
@@ -183,7 +186,8 @@ stream_report(const struct stream *s)
     if (!s->failed)
         return s->packets_failed && !s->bytes ? CLI_FAILED : 0;
     if (s->count)
-        cli_remark(s->cli, "%s: %s failed after %" PRIu64 " transfers, %s",
-                   uw_device_name(s->cli->device), s->verb, s->count, bytes);
+        cli_remark(s->cli, "%s: %s failed after %" PRIu64 " transfer%s, %s",
+                   uw_device_name(s->cli->device), s->verb, s->count, s->count == 1 ? "" : "s",
+                   bytes);
     return cli_fault(&s->fault, CLI_USING);
 }

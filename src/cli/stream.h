@@ -15,19 +15,23 @@
 
 #define STREAM_DEPTH_MAX 16
 
+struct stream_piece {
+    uint8_t *bytes; /* room for stream.size */
+    int is_last;    /* to be set: the last of its data, stream.flags apply */
+};
+
 struct stream {
     /* set by the caller */
     struct cli *cli;
     const struct uw_endpoint *endpoint;
     size_t size;      /* bytes of a transfer, at most */
     unsigned depth;   /* transfers in flight, at most STREAM_DEPTH_MAX */
-    unsigned flags;   /* enum uw_urb_flags of the last transfer; see `next` */
+    unsigned flags;   /* enum uw_urb_flags of the last transfer; see stream_piece */
     const char *verb; /* "read" */
     uint64_t total;   /* bytes in all, 0: not known */
     void *data;
-    /* Prepares the next transfer in `buf`: returns its bytes, or -1 when there is none. *ret_last
-     * set: it is the last of its data, `flags` apply. */
-    long (*next)(struct stream *stream, uint8_t *buf, int *ret_last);
+    /* Prepares the next transfer: returns its bytes, or -1 when there is none. */
+    long (*next)(struct stream *stream, struct stream_piece *piece);
     /* A transfer is complete: urb and its buffer. Negative ends the stream. */
     int (*done)(struct stream *stream, const struct uw_urb *urb, const uint8_t *buf);
 

@@ -330,7 +330,8 @@ receive(struct uw_asking *a, struct uw_usec now)
     if (n == UW_AGAIN)
         return;
     if (n < 0) {
-        fail(a, UW_ERROR_CONNECTION_LOST, error, strerror(error), "try again", now);
+        fail(a, UW_ERROR_CONNECTION_LOST, error, strerror(error),
+             a->have ? "try again" : "is it a USB/IP server that listens there?", now);
         return;
     }
     a->have += (size_t)n;

@@ -112,16 +112,18 @@ uw_in_post(struct uw_engine *e, struct uw_ep *ep, struct uw_usec now)
     }
 }
 
-/* The caller is full; `chunk` is what comes behind its last byte. On a bus the device would have
- * sent the rest of that packet too: OVERFLOW. */
+/* The caller is full; `chunk` is what comes behind its last byte. When that is nothing, the reply's
+ * `error` is this caller's: a device that babbled behind the last byte. Else, on a bus the device
+ * would have sent the rest of that packet too: OVERFLOW. */
 static void
 complete_full(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_chunk *chunk,
-              int32_t raw)
+              int error, int32_t raw)
 {
     size_t in_packet = chunk ? (chunk->base + chunk->off) % ep->max_packet : 0;
+    int is_last = !chunk || chunk->off == chunk->size;
 
-    if (!chunk || chunk->off == chunk->size || in_packet == 0) {
-        complete(e, ep, x, UW_OK, raw);
+    if (is_last || in_packet == 0) {
+        complete(e, ep, x, is_last ? error : UW_OK, raw);
         return;
     }
     in_packet = ep->max_packet - in_packet;
@@ -167,10 +169,10 @@ serve(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_chunk 
     c->off += n;
     x->actual += n;
     if (x->actual == x->length) {
-        int zero = x->length == 0;
+        int zero = x->length == 0, told = c->error && c->off == c->size;
 
-        complete_full(e, ep, x, c, c->raw);
-        if (!has_rest(ep, c) || (zero && c->off == c->size && !c->error))
+        complete_full(e, ep, x, c, c->error, c->raw);
+        if (told || !has_rest(ep, c) || (zero && c->off == c->size))
             drop_first_kept(ep);
         return;
     }
@@ -365,8 +367,9 @@ uw_in_finish(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
             complete(e, ep, x, error, raw);
     } else {
         if (x)
-            complete_full(e, ep, x, c, raw);
-        if (!c && (error || (end && !taken_back && (!x || (size && size % ep->max_packet == 0)))))
+            complete_full(e, ep, x, c, error, raw);
+        if (!c &&
+            ((error && !x) || (end && !taken_back && (!x || (size && size % ep->max_packet == 0)))))
             c = chunk_new(0, size);
         if (c)
             keep(ep, c, end, error, raw);
@@ -454,7 +457,7 @@ uw_in_timeout(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct u
     }
     if (e->rx.xfer == x && e->rx.part[0].left == 0 && x->actual == x->length) {
         uw_in_redirect(e, x);
-        complete_full(e, ep, x, e->rx.chunk, 0);
+        complete_full(e, ep, x, e->rx.chunk, UW_OK, 0);
         return;
     }
     if (ep->live == 0 && x->actual == 0 && !uw_list_empty(&ep->blocked)) {

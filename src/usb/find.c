@@ -101,8 +101,13 @@ not_found(struct uw_server *server, const struct uw_choice *choice,
         return UW_ERROR_NOT_FOUND;
     }
     enumerate(list, there, sizeof(there));
-    uw_fault_came(fault, 0, "none of the %u it offers: %s", list->count, there);
-    uw_fault_advice(fault, "choose one of these, or wait for it with --wait");
+    if (list->count == 1)
+        uw_fault_came(fault, 0, "it offers only %s", there);
+    else
+        uw_fault_came(fault, 0, "none of the %u it offers: %s", list->count, there);
+    uw_fault_advice(fault, "%s",
+                    list->count == 1 ? "choose that one, or wait for another with --wait"
+                                     : "choose one of these, or wait for it with --wait");
     return UW_ERROR_NOT_FOUND;
 }
 

@@ -29,7 +29,7 @@ static const struct {
      "clear the halt (usbwire clear-halt) and find out what the device minded"},
     {UW_ERROR_TIMEOUT, C, BOTH, "the device or its server is stuck: reset it, or allow more time"},
     {UW_ERROR_TIMEOUT, B | N, IN,
-     "nothing is lost: the next read gets what comes late; allow more time"},
+     "allow more time; while the import lasts, the next read gets what comes late"},
     {UW_ERROR_TIMEOUT, B | N, OUT,
      "the device takes no more: does it wait to be read? allow more time"},
     {UW_ERROR_TIMEOUT, I, BOTH, "see whether the device streams in this alternate setting"},
@@ -50,6 +50,7 @@ static const struct {
     {UW_ERROR_LIMIT, C | B | N, BOTH, "send less at a time"},
     {UW_ERROR_NOT_SUPPORTED, I, BOTH, "this server has no isochronous transfers"},
     {UW_ERROR_INVALID, I, BOTH, "packets must fit the endpoint's packet size and the buffer"},
+    {UW_ERROR_PROTOCOL, C | B | N | I, BOTH, "import the device again, and see the server's log"},
     {UW_ERROR_WEDGED, C | B | N | I, BOTH, "a new connection is being made: try again"},
     {UW_ERROR_SHORT, C | B | N, IN, "the device had less to say than was demanded"},
     {UW_ERROR_IO, C | B | N | I, BOTH, "check cable and hub at the server; try again"},
@@ -73,19 +74,30 @@ advice(const struct uw_urb *urb)
     return "";
 }
 
+/* A server with one place for all: what holds it may be a transfer of anybody. */
+static int
+is_shared_queue(const struct uw_urb *urb)
+{
+    const struct uw_profile *profile = uw_import_profile_locked(urb->import);
+
+    return urb->x.status == UW_ERROR_TIMEOUT && profile->in_flight == 1 &&
+           profile->scope == UW_SCOPE_SERVER;
+}
+
 static void
 set_tried(const struct uw_urb *urb, struct uw_fault *f)
 {
     const uint8_t *s = urb->x.setup;
+    const char *plural = urb->x.length == 1 ? "" : "s";
     int in = urb->x.endpoint & 0x80;
 
     if (urb->x.type == UW_CONTROL)
         uw_fault_set(f, urb->x.status,
-                     "control %s %02x %02x wValue %02x%02x wIndex %02x%02x, %zu bytes",
-                     in ? "IN" : "OUT", s[0], s[1], s[3], s[2], s[5], s[4], urb->x.length);
+                     "control %s %02x %02x wValue %02x%02x wIndex %02x%02x, %zu byte%s",
+                     in ? "IN" : "OUT", s[0], s[1], s[3], s[2], s[5], s[4], urb->x.length, plural);
     else
-        uw_fault_set(f, urb->x.status, "%s %s 0x%02x, %zu bytes", type_names[urb->x.type & 3],
-                     in ? "IN" : "OUT", urb->x.endpoint, urb->x.length);
+        uw_fault_set(f, urb->x.status, "%s %s 0x%02x, %zu byte%s", type_names[urb->x.type & 3],
+                     in ? "IN" : "OUT", urb->x.endpoint, urb->x.length, plural);
 }
 
 /* Why an endpoint is not there. */
@@ -131,6 +143,10 @@ uw_urb_fault_locked(const struct uw_urb *urb, struct uw_fault *f)
     set_came(urb, f);
     if (urb->x.status == UW_ERROR_NOT_FOUND && urb->device && !urb->device->value)
         uw_fault_advice(f, "configure it first (usbwire set-config)");
+    else if (is_shared_queue(urb) && urb->x.type == UW_CONTROL)
+        uw_fault_advice(f, "this server does one transfer at a time for all its devices, and an "
+                           "unanswered read may hold it: make that device send, or restart the "
+                           "server");
     else
         uw_fault_advice(f, "%s", advice(urb));
 }

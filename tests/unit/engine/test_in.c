@@ -247,6 +247,31 @@ test_overflow(void **state)
     job_free(&c);
 }
 
+/* All that was asked for and an error besides: a device that babbles behind the last byte. Told with
+ * the data, not to the read after it - adopted or not. */
+static void
+test_error_behind_the_last_byte(void **state)
+{
+    struct job a, b, c;
+
+    (void)state;
+    read_bulk(&a, 64, 0);
+    peer_answer(&p, 0, -75, counting(), 64);
+    assert_done(&a, UW_ERROR_OVERFLOW, 64);
+    assert_int_equal(peer_stats(&p).kept, 0);
+    read_bulk(&b, 64, 1000);
+    peer_take(&p);
+    peer_wait(&p, 1000);
+    peer_answer(&p, 1, -75, counting(), 64);
+    read_bulk(&c, 64, 0);
+    peer_collect(&p);
+    assert_done(&c, UW_ERROR_OVERFLOW, 64);
+    assert_int_equal(peer_stats(&p).kept, 0);
+    job_free(&a);
+    job_free(&b);
+    job_free(&c);
+}
+
 static void
 test_overflow_of_own_read(void **state)
 {
@@ -459,6 +484,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_adopted_read_is_cut, start, stop),
         cmocka_unit_test_setup_teardown(test_adopted_read_ends_with_zlp, start, stop),
         cmocka_unit_test_setup_teardown(test_overflow, start, stop),
+        cmocka_unit_test_setup_teardown(test_error_behind_the_last_byte, start, stop),
         cmocka_unit_test_setup_teardown(test_overflow_of_own_read, start, stop),
         cmocka_unit_test_setup_teardown(test_overlong_answer, start, stop),
         cmocka_unit_test_setup_teardown(test_error_is_kept, start, stop),

@@ -249,7 +249,8 @@ check(const struct bench *b)
     int code = 0;
 
     if (b->mode != MODE_CTRL && cli_has(cli, OPT_ENDPOINT))
-        code = move_check_endpoint(cli, b->mode == MODE_IN);
+        code = move_check_endpoint(cli, b->mode == MODE_IN ? "bench --mode in" : "bench --mode out",
+                                   b->mode == MODE_IN);
     if (code)
         return code;
     if (b->mode == MODE_CTRL && cli_has(cli, OPT_ENDPOINT))

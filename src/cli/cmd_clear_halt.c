@@ -13,7 +13,7 @@ cmd_clear_halt(struct cli *cli)
     uint8_t address = (uint8_t)cli_number(cli, OPT_ENDPOINT, 0);
     const struct uw_endpoint *endpoint;
     struct uw_fault fault;
-    int code = move_check_endpoint(cli, address >> 7);
+    int code = move_check_endpoint(cli, "clear-halt", address >> 7);
 
     if (!code)
         code = cli_choose(cli);

@@ -148,7 +148,7 @@ choose_depth(const struct reading *r)
 static int
 check(const struct cli *cli)
 {
-    int code = move_check_endpoint(cli, 1);
+    int code = move_check_endpoint(cli, "read", 1);
 
     if (!code && cli_has(cli, OPT_RAW) && cli_has(cli, OPT_JSON))
         code = cli_usage("--raw and --json exclude each other; give one of them");

@@ -113,7 +113,7 @@ int
 cmd_write(struct cli *cli)
 {
     struct writing w = {.stream.cli = cli, .rounds = cli_number(cli, OPT_COUNT, 1)};
-    int code = move_check_endpoint(cli, 0);
+    int code = move_check_endpoint(cli, "write", 0);
 
     if (!code && !w.rounds)
         code = cli_usage("--count 0 makes no sense for write; give 1 or more");

@@ -41,9 +41,9 @@ move_type_name(const struct uw_endpoint *endpoint)
 }
 
 int
-move_check_endpoint(const struct cli *cli, int in)
+move_check_endpoint(const struct cli *cli, const char *command, int in)
 {
-    const char *command = in ? "read" : "write", *text = cli_text(cli, OPT_ENDPOINT, NULL);
+    const char *text = cli_text(cli, OPT_ENDPOINT, NULL);
     uint64_t address = cli_number(cli, OPT_ENDPOINT, 0);
 
     if (!text)

@@ -18,9 +18,9 @@ int move_run(struct uw_queue *queue, struct uw_urb *urb, struct uw_fault *ret_fa
 /* Reports a failed transfer, or that Ctrl-C ended it; returns the exit code. */
 int move_failed(const struct uw_fault *fault);
 
-/* Whether --endpoint is an address, and of direction `in`; before anything is connected. 0, or an
- * exit code after a message. */
-int move_check_endpoint(const struct cli *cli, int in);
+/* Whether --endpoint is an address, and of direction `in`, as `command` needs it; before anything
+ * is connected. 0, or an exit code after a message. */
+int move_check_endpoint(const struct cli *cli, const char *command, int in);
 
 /* The endpoint of --endpoint, after --alt was selected. 0, or an exit code after a message. */
 int move_endpoint(struct cli *cli, const struct uw_endpoint **ret_endpoint);

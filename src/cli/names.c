@@ -23,10 +23,13 @@ static struct {
     int looked_for;
     const char *wanted; /* NULL: one of places */
     char *text;         /* NULL: there is no such file */
+    char **lines;       /* of it, without what ends them */
+    size_t num_lines;
 } ids;
 
+/* A file as one block with a NUL behind it. */
 static char *
-read_text(const char *path)
+read_text(const char *path, size_t *ret_size)
 {
     FILE *file = fopen(path, "re");
     char *text = NULL;
@@ -43,30 +46,54 @@ read_text(const char *path)
     }
     if (file)
         fclose(file);
+    *ret_size = len;
     return text;
+}
+
+/* Cuts the text into lines. */
+static void
+split(size_t size)
+{
+    size_t room = 1, n = 0;
+
+    for (const char *p = ids.text; (p = memchr(p, '\n', size - (size_t)(p - ids.text))); p++)
+        room++;
+    ids.lines = calloc(room, sizeof(*ids.lines));
+    for (char *p = ids.text; ids.lines && p; n++) {
+        char *end = memchr(p, '\n', size - (size_t)(p - ids.text));
+        ids.lines[n] = p;
+        if (end)
+            *end++ = '\0';
+        p = end;
+    }
+    ids.num_lines = ids.lines ? n : 0;
 }
 
 static void
 free_text(void)
 {
+    free(ids.lines);
     free(ids.text);
+    ids.lines = NULL;
     ids.text = NULL;
+    ids.num_lines = 0;
 }
 
-static const char *
+static void
 load(void)
 {
-    size_t num_places = sizeof(places) / sizeof(places[0]);
+    size_t num_places = sizeof(places) / sizeof(places[0]), size = 0;
 
     if (ids.looked_for)
-        return ids.text;
+        return;
     ids.looked_for = 1;
     if (ids.wanted)
-        ids.text = read_text(ids.wanted);
+        ids.text = read_text(ids.wanted, &size);
     for (size_t i = 0; !ids.wanted && !ids.text && i < num_places; i++)
-        ids.text = read_text(places[i]);
+        ids.text = read_text(places[i], &size);
+    if (ids.text)
+        split(size);
     atexit(free_text);
-    return ids.text;
 }
 
 void
@@ -85,24 +112,20 @@ names_use(const char *path)
 static int
 find(const char *const keys[], unsigned num_keys, char *buf, size_t size)
 {
-    const char *line = load();
     unsigned level = 0;
 
-    while (line && *line) {
-        const char *end = strchrnul(line, '\n');
-        size_t tabs = 0, n = strlen(keys[level]);
+    load();
+    for (size_t i = 0; i < ids.num_lines; i++) {
+        const char *line = ids.lines[i];
+        size_t tabs = strspn(line, "\t"), n = strlen(keys[level]);
 
-        while (line[tabs] == '\t')
-            tabs++;
-        if (*line != '#' && line != end && tabs < level)
+        if (*line != '#' && *line && tabs < level)
             return 0;
         if (tabs == level && strncmp(line + tabs, keys[level], n) == 0 &&
             strncmp(line + tabs + n, "  ", 2) == 0 && ++level == num_keys) {
-            const char *name = line + tabs + n + 2;
-            snprintf(buf, size, "%.*s", (int)(end - name), name);
+            snprintf(buf, size, "%s", line + tabs + n + 2);
             return 1;
         }
-        line = *end ? end + 1 : end;
     }
     return 0;
 }

@@ -99,7 +99,10 @@ def a_command_line_without_sense_is_2(lab):
     expect(len(rows) > 40, rows)
     for arguments, sentence in rows:
         done = lab.usbwire(*shlex.split(arguments), status=2, host='127.0.0.1:1')
-        expect_equal(done.errors, f'usbwire: {sentence}\n', arguments)
+        if sentence.endswith('...'):
+            expect(done.errors.startswith(f'usbwire: {sentence[:-3]}'), done)
+        else:
+            expect_equal(done.errors, f'usbwire: {sentence}\n', arguments)
         expect_equal(done.text, '', arguments)
 
 

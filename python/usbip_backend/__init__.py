@@ -7,12 +7,21 @@
         dev = usb.core.find(backend=backend, idVendor=0x303A, idProduct=0x4004)
         print(bytes(dev.ctrl_transfer(0x80, 0x06, 0x0100, 0, 18)))
 """
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .backend import USBIPBackend
+    from .pcap import PcapWriter
 
 __all__ = ['get_backend']
 
 
-def get_backend(host=None, port=3240, *, timeout=None, pcap=None, busid=None, vid=None, pid=None):
+def get_backend(host: str | None = None, port: int = 3240, *, timeout: float | None = None,
+                pcap: PcapWriter | None = None, busid: str | None = None, vid: int | None = None,
+                pid: int | None = None) -> USBIPBackend:
     """The backend for a server: for usb.core.find(backend=...).
 
     host     name or address, also "HOST:PORT"; None: $USBWIRE_HOST

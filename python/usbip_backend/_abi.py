@@ -103,12 +103,29 @@ class CaptureStats(c.Structure):
     _fields_ = [('records', _u64), ('dropped', _u64), ('bytes', _u64)]
 
 
+class SerialConfig(c.Structure):
+    """struct uw_serial_config; -1 in a field: leave it as it is."""
+    _fields_ = [('size', c.c_size_t), ('baud', c.c_int), ('data_bits', c.c_int),
+                ('parity', c.c_int), ('stop_bits', c.c_int), ('flow', c.c_int), ('xon', c.c_int),
+                ('xoff', c.c_int), ('dtr', c.c_int), ('rts', c.c_int), ('latency', c.c_int),
+                ('interface', c.c_int), ('buffer', c.c_int), ('poll_lines', c.c_int),
+                ('hang_up', c.c_int)]
+
+
+class SerialCounts(c.Structure):
+    """struct uw_serial_counts."""
+    _fields_ = [('received', _u64), ('sent', _u64), ('lost', _u64), ('cts', _u32), ('dsr', _u32),
+                ('dcd', _u32), ('ri', _u32), ('breaks', _u32), ('framing', _u32),
+                ('parity', _u32), ('overrun', _u32)]
+
+
 STRUCTS = {'uw_usec': Usec, 'uw_fault': Fault, 'uw_extra': Extra,
            'uw_device_descriptor': DeviceDescriptor, 'uw_endpoint': Endpoint,
            'uw_altsetting': Altsetting, 'uw_interface': Interface, 'uw_config': Config,
            'uw_device_info': DeviceInfo, 'uw_iso_packet': IsoPacket,
            'uw_syslog_message': SyslogMessage, 'uw_syslog_options': SyslogOptions,
-           'uw_capture_stats': CaptureStats}
+           'uw_capture_stats': CaptureStats, 'uw_serial_config': SerialConfig,
+           'uw_serial_counts': SerialCounts}
 
 _obj, _out, _int, _str = c.c_void_p, c.POINTER(c.c_void_p), c.c_int, c.c_char_p
 _fault = c.POINTER(Fault)
@@ -164,6 +181,24 @@ _FUNCTIONS = {
     'uw_urb_actual_length': (c.c_size_t, _obj),
     'uw_urb_iso_packet': (c.POINTER(IsoPacket), _obj, c.c_uint),
     'uw_urb_fault': (None, _obj, _fault),
+    'uw_serial_config_init': (None, c.POINTER(SerialConfig)),
+    'uw_serial_open': (_int, _obj, _str, c.POINTER(SerialConfig), _out, _fault),
+    'uw_serial_free': (None, _obj),
+    'uw_serial_reopen': (_int, _obj, Usec, _fault),
+    'uw_serial_set_config': (_int, _obj, c.POINTER(SerialConfig), _fault),
+    'uw_serial_get_config': (None, _obj, c.POINTER(SerialConfig)),
+    'uw_serial_read': (c.c_long, _obj, _obj, c.c_size_t, c.c_size_t, Usec, _fault),
+    'uw_serial_input_waiting': (c.c_size_t, _obj),
+    'uw_serial_write': (c.c_long, _obj, _obj, c.c_size_t, Usec, _fault),
+    'uw_serial_output_waiting': (c.c_size_t, _obj),
+    'uw_serial_drain': (_int, _obj, Usec, _fault),
+    'uw_serial_flush': (_int, _obj, c.c_uint, _fault),
+    'uw_serial_cancel': (None, _obj),
+    'uw_serial_set_lines': (_int, _obj, _int, _int, _fault),
+    'uw_serial_lines': (_int, _obj, _fault),
+    'uw_serial_set_break': (_int, _obj, _int, _fault),
+    'uw_serial_fd': (_int, _obj),
+    'uw_serial_counts': (None, _obj, c.POINTER(SerialCounts)),
     'uw_capture_new': (_int, _obj, _out),
     'uw_capture_attach': (_int, _obj, _obj),
     'uw_capture_syslog': (_int, _obj, _obj, _obj, _int, _obj, c.c_size_t),

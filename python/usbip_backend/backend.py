@@ -6,6 +6,8 @@
 Threads: any number may use one backend, its devices and its handles. close() ends the transfers of
 other threads.
 """
+from __future__ import annotations
+
 import ctypes as c
 import errno
 import logging
@@ -150,7 +152,8 @@ class USBIPBackend(usb.backend.IBackend):
     only such devices are enumerated, and no other is ever touched.
     """
 
-    def __init__(self, host, port=3240, *, timeout=None, busid=None, vid=None, pid=None):
+    def __init__(self, host: str, port: int = 3240, *, timeout: float | None = None,
+                 busid: str | None = None, vid: int | None = None, pid: int | None = None) -> None:
         super().__init__()
         self._handles = weakref.WeakSet()
         self._peeked = None  # weak reference to the device enumerated last
@@ -158,16 +161,16 @@ class USBIPBackend(usb.backend.IBackend):
         self.timeout = _abi.seconds(timeout)
         self.server = _session.server(host, port)
 
-    def close(self):
+    def close(self) -> None:
         """Closes every device of this backend. May be called again."""
         for handle in list(self._handles):
             handle.close()
         self._let_go()
 
-    def __enter__(self):
+    def __enter__(self) -> USBIPBackend:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _finalize_object(self):

@@ -3,9 +3,12 @@
     pcap = PcapWriter(open('capture.pcapng', 'wb'))
     backend = get_backend('192.168.1.20', pcap=pcap)
 """
+from __future__ import annotations
+
 import ctypes as c
 import threading
 import weakref
+from typing import Any
 
 from . import _abi, _errors, _session
 from ._abi import lib
@@ -22,7 +25,7 @@ class PcapWriter:
     descriptors.
     """
 
-    def __init__(self, fileobj):
+    def __init__(self, fileobj: Any) -> None:
         self._capture = c.c_void_p()
         code = lib.uw_capture_new(None, c.byref(self._capture))
         if code < 0:
@@ -35,7 +38,7 @@ class PcapWriter:
         self._lock = threading.Lock()
         self._finish = weakref.finalize(self, _end, self._capture, self._thread)
 
-    def attach(self):
+    def attach(self) -> None:
         """Begins to capture; get_backend does it."""
         with self._lock:
             if self._attached or not self._finish.alive:
@@ -45,7 +48,7 @@ class PcapWriter:
                 raise _errors.from_code(code, 'capturing')
             self._attached = True
 
-    def write_syslog(self, message):
+    def write_syslog(self, message: _abi.SyslogMessage) -> None:
         """Puts a message of the library's into the capture; a SyslogReceiver does it."""
         with self._lock:
             if self._finish.alive:
@@ -54,7 +57,7 @@ class PcapWriter:
                                       message.raw, message.raw_size)
 
     @property
-    def dropped(self):
+    def dropped(self) -> int:
         """Records left out because the file object was too slow."""
         stats = _abi.CaptureStats()
         with self._lock:
@@ -62,17 +65,17 @@ class PcapWriter:
                 lib.uw_capture_stats(self._capture, c.byref(stats))
         return stats.dropped
 
-    def close(self):
+    def close(self) -> None:
         """Writes what is left, with statistics. Raises what the file object raised, if it did."""
         with self._lock:
             self._finish()
         if self._errors:
             raise self._errors.pop()
 
-    def __enter__(self):
+    def __enter__(self) -> PcapWriter:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

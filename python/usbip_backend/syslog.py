@@ -5,16 +5,22 @@
 
 prints what the board logs on standard error; `callback` gets each SyslogMessage instead.
 """
+from __future__ import annotations
+
 import ctypes as c
 import os
 import sys
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable
 
 from . import _abi, _errors, _session
 from ._abi import lib
 
 DEFAULT_PORT = 1514
+
+if TYPE_CHECKING:
+    from .pcap import PcapWriter
 
 # How long stop() may have to wait for the thread to look.
 _SLICE = _abi.Usec(100000)
@@ -46,14 +52,15 @@ class SyslogReceiver:
     Connects again by itself when it loses the board. What was logged before it connected is lost.
     """
 
-    def __init__(self, host, port=DEFAULT_PORT, pcap=None, callback=None):
+    def __init__(self, host: str, port: int = DEFAULT_PORT, pcap: PcapWriter | None = None,
+                 callback: Callable[[SyslogMessage], object] | None = None) -> None:
         self.host, self.port = host, port
         self._pcap = pcap
         self._callback = callback or print_line
         self._thread = None
         self._stop = threading.Event()
 
-    def start(self):
+    def start(self) -> None:
         """Begins to receive; USBError when the address makes no sense."""
         if self._thread:
             return
@@ -64,25 +71,25 @@ class SyslogReceiver:
             name=f'syslog of {self.host}', daemon=True)
         self._thread.start()
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends receiving; messages that have arrived are still delivered. May be called again."""
         thread, self._thread = self._thread, None
         self._stop.set()
         if thread and thread is not threading.current_thread():
             thread.join()
 
-    def __enter__(self):
+    def __enter__(self) -> SyslogReceiver:
         self.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def __del__(self):
         self._stop.set()
 
 
-def print_line(message):
+def print_line(message: SyslogMessage) -> None:
     """What a receiver without a callback does."""
     print(message.line, file=sys.stderr, flush=True)
 

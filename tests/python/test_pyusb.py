@@ -1,27 +1,17 @@
 """PyUSB's own test suite through our backend, on the device that it is made for."""
 import glob
 import os
-import subprocess
 import sys
 import unittest
 
-from bench import SOURCE, Bench
+from bench import Bench
+from sources import fetch
 
 import usb.backend.libusb0
 import usb.backend.libusb1
 import usb.backend.openusb
 
 from usbip_backend import get_backend
-
-
-def fetch():
-    """The folder of PyUSB's tests. Ends the program as skipped where there is none to be had."""
-    out = subprocess.run([os.path.join(SOURCE, 'scripts/debian-source.sh'), 'pyusb',
-                          os.environ.get('USBWIRE_SOURCES', os.path.join(SOURCE, 'build/sources'))], stdout=subprocess.PIPE, text=True,
-                         check=False)
-    if out.returncode:
-        sys.exit(out.returncode)
-    return os.path.join(out.stdout.strip(), 'tests')
 
 
 def suite(folder):
@@ -37,7 +27,7 @@ def suite(folder):
 
 
 def main():
-    folder = fetch()
+    folder = os.path.join(fetch('pyusb'), 'tests')
     with Bench('--device', 'benchmark', '--device', 'acm-echo') as bench:
         backend = get_backend('127.0.0.1', bench.port)
         usb.backend.libusb1.get_backend = lambda find_library=None: backend

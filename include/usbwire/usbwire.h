@@ -10,6 +10,7 @@
  *     transfer.h, urb.h, queue.h   data, one call at a time or many at once
  *     serial.h  a struct uw_serial is a serial port of a device
  *     error.h, log.h, tap.h        what happened
+ *     broker.h  one import for all programs of a user
  *     syslog.h  what a board logs
  *     capture.h                    the same for Wireshark
  *     sim.h     a server with simulated devices, to try all of it
@@ -17,6 +18,7 @@
 #ifndef USBWIRE_USBWIRE_H
 #define USBWIRE_USBWIRE_H
 
+#include <usbwire/broker.h>
 #include <usbwire/capture.h>
 #include <usbwire/descriptor.h>
 #include <usbwire/device.h>

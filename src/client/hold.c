@@ -1,5 +1,5 @@
 /*
- * hold.c - a lock file in $XDG_RUNTIME_DIR/usbwire, or in /tmp/usbwire-UID
+ * hold.c - a lock file in the folder where a user's processes meet
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,28 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/folder.h"
 #include "client/hold.h"
-
-/* A folder that is ours alone. */
-static int
-own_folder(char *dst, size_t size)
-{
-    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-    struct stat st;
-
-    if (runtime && *runtime == '/')
-        snprintf(dst, size, "%s/usbwire", runtime);
-    else
-        snprintf(dst, size, "/tmp/usbwire-%u", (unsigned)getuid());
-    if (mkdir(dst, 0700) < 0 && errno != EEXIST)
-        return 0;
-    return lstat(dst, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-           !(st.st_mode & 077);
-}
 
 static void
 add_name(char *dst, size_t size, const char *s)
@@ -47,7 +30,7 @@ uw_hold_take(const char *server, const char *busid, struct uw_fault *fault)
     char path[PATH_MAX], name[400] = "", pid[32] = "";
     int fd, n;
 
-    if (!own_folder(path, sizeof(path) - sizeof(name)))
+    if (!uw_own_folder(path, sizeof(path) - sizeof(name)))
         return UW_ERROR_NOT_SUPPORTED;
     add_name(name, sizeof(name), "hold ");
     add_name(name, sizeof(name), server);

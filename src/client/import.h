@@ -41,6 +41,9 @@ struct uw_urb {
     /* A hook that runs under the lock when the URB completes and before it is queued: usb/ uses it
      * to follow what SET_CONFIGURATION and the like did. NULL: none. */
     void (*completed_locked)(struct uw_urb *urb);
+    /* In place of a queue: it completed and is its owner's again. Under the lock; must not submit.
+     * NULL: somebody waits for it. */
+    void (*ended_locked)(struct uw_urb *urb);
 };
 
 /* For a URB that is not from uw_urb_new: zeroed memory becomes one. */

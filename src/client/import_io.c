@@ -26,7 +26,9 @@ hand_back(struct uw_urb *urb)
         return;
     }
     urb->in_flight = 0;
-    if (urb->detached)
+    if (urb->ended_locked)
+        urb->ended_locked(urb);
+    else if (urb->detached)
         uw_urb_free(urb);
 }
 

@@ -30,6 +30,8 @@ struct pending {
     struct uw_request r; /* first: whoever offers devices hands back this pointer */
     struct uw_list in_session;
     struct uw_pdu pdu;
+    struct uw_pdu unlink; /* UW_UNLINK_BEGUN: what is to be answered with the request */
+    int unlinking;
     struct out out;
     uint8_t *table;     /* of the reply */
     size_t buffer_size; /* as counted in session->bytes */

@@ -73,6 +73,8 @@ struct uw_habits {
     int32_t too_many;      /* status of those above it */
 };
 
+enum uw_unlink { UW_UNLINK_REFUSED = 0, UW_UNLINK_DONE = 1, UW_UNLINK_BEGUN = 2 };
+
 /* What the session asks of whoever offers devices. */
 struct uw_export {
     const struct uw_habits *habits; /* NULL: as it should be */
@@ -82,8 +84,10 @@ struct uw_export {
     uint32_t (*import)(void *data, const char *busid, struct uw_device_info *ret_info);
     /* A URB; to be answered now or later with uw_session_reply. */
     void (*submit)(void *data, struct uw_request *request);
-    /* CMD_UNLINK for a request not answered yet: 1 takes the request back (answered with -104 and
-     * freed by the session), 0 leaves it (answered with 0). NULL: always 1. */
+    /* CMD_UNLINK for a request not answered yet: UW_UNLINK_DONE takes it back (answered with -104,
+     * freed by the session), UW_UNLINK_REFUSED leaves it (answered with 0), UW_UNLINK_BEGUN will
+     * answer it before long: with status -104 it was taken back, with any other it was not. NULL:
+     * always DONE. */
     int (*unlink)(void *data, struct uw_request *request);
     void *data;
 };

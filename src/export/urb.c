@@ -103,39 +103,6 @@ iso_reply(struct uw_session *s, struct pending *p, struct uw_pdu *pdu, int in)
     return 1;
 }
 
-void
-uw_session_reply(struct uw_session *s, struct uw_request *request, int32_t status, uint32_t actual)
-{
-    struct pending *p = UW_CONTAINER(request, struct pending, r);
-    int in = request->endpoint & 0x80 ? 1 : 0;
-    struct uw_pdu pdu = {.command = UW_RET_SUBMIT, .seqnum = request->seqnum, .status = status};
-
-    drop(s, p);
-    fill_header(s, &p->pdu, &pdu);
-    pdu.length = (int32_t)actual;
-    p->out.body = request->buffer;
-    p->out.body_size = in ? actual : 0;
-    if (!in && has(s, UW_HABIT_OUT_LENGTH_0))
-        pdu.length = 0;
-    if (request->iso_count && !iso_reply(s, p, &pdu, in)) {
-        s->closing = 1;
-        export_free_request(s, p);
-        return;
-    }
-    uw_encode_pdu(p->out.head, &pdu);
-    p->out.head_size = UW_PDU_SIZE;
-    export_queue(s, &p->out);
-}
-
-void
-uw_session_forget(struct uw_session *s, struct uw_request *request)
-{
-    struct pending *p = UW_CONTAINER(request, struct pending, r);
-
-    drop(s, p);
-    export_free_request(s, p);
-}
-
 static int
 reply_unlink(struct uw_session *s, const struct uw_pdu *of, int32_t status)
 {
@@ -151,17 +118,72 @@ reply_unlink(struct uw_session *s, const struct uw_pdu *of, int32_t status)
     return 0;
 }
 
+static void
+reply_unlink_or_close(struct uw_session *s, const struct uw_pdu *of, int32_t status)
+{
+    if (reply_unlink(s, of, status) < 0)
+        s->closing = 1;
+}
+
+void
+uw_session_reply(struct uw_session *s, struct uw_request *request, int32_t status, uint32_t actual)
+{
+    struct pending *p = UW_CONTAINER(request, struct pending, r);
+    int in = request->endpoint & 0x80 ? 1 : 0;
+    struct uw_pdu pdu = {.command = UW_RET_SUBMIT, .seqnum = request->seqnum, .status = status};
+
+    drop(s, p);
+    if (p->unlinking && status == STATUS_RESET) {
+        reply_unlink_or_close(s, &p->unlink, STATUS_RESET);
+        export_free_request(s, p);
+        return;
+    }
+    fill_header(s, &p->pdu, &pdu);
+    pdu.length = (int32_t)actual;
+    p->out.body = request->buffer;
+    p->out.body_size = in ? actual : 0;
+    if (!in && has(s, UW_HABIT_OUT_LENGTH_0))
+        pdu.length = 0;
+    if (request->iso_count && !iso_reply(s, p, &pdu, in)) {
+        s->closing = 1;
+        export_free_request(s, p);
+        return;
+    }
+    uw_encode_pdu(p->out.head, &pdu);
+    p->out.head_size = UW_PDU_SIZE;
+    export_queue(s, &p->out);
+    if (p->unlinking)
+        reply_unlink_or_close(s, &p->unlink, 0);
+}
+
+void
+uw_session_forget(struct uw_session *s, struct uw_request *request)
+{
+    struct pending *p = UW_CONTAINER(request, struct pending, r);
+
+    drop(s, p);
+    export_free_request(s, p);
+}
+
 static int
 got_unlink(struct uw_session *s, const struct uw_pdu *pdu)
 {
     struct pending *p = find(s, pdu->target);
+    int verdict = UW_UNLINK_DONE;
     int32_t status = 0;
 
     if (pdu->devid != s->devid && !has(s, UW_HABIT_ANY_DEVID | UW_HABIT_DEVID_GONE))
         return UW_ERROR_PROTOCOL;
     if (has(s, UW_HABIT_UNLINK_USELESS))
         return has(s, UW_HABIT_UNLINK_SILENT) ? 0 : reply_unlink(s, pdu, 0);
-    if (p && (!s->cb.unlink || s->cb.unlink(s->cb.data, &p->r))) {
+    if (p && s->cb.unlink)
+        verdict = s->cb.unlink(s->cb.data, &p->r);
+    if (p && verdict == UW_UNLINK_BEGUN) {
+        p->unlink = *pdu;
+        p->unlinking = 1;
+        return 0;
+    }
+    if (p && verdict == UW_UNLINK_DONE) {
         status = STATUS_RESET;
         if (has(s, UW_HABIT_UNLINK_SILENT)) {
             uw_session_reply(s, &p->r, s->habits.unlinked, 0);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <usbwire/error.h>
@@ -187,4 +188,59 @@ uw_transport_ends(const struct uw_transport *transport, struct sockaddr_storage 
     (void)getsockname(fd, (struct sockaddr *)(void *)ret_to, &to);
     unmap(ret_from);
     unmap(ret_to);
+}
+
+static int
+is_abandoned(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
+
+    if (fd < 0)
+        return 0;
+    r = connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) < 0 &&
+        errno == ECONNREFUSED;
+    close(fd);
+    return r;
+}
+
+int
+uw_listen_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, r;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    r = bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address));
+    if (r < 0 && errno == EADDRINUSE) {
+        if (is_abandoned(&address))
+            unlink(path);
+        r = bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address));
+    }
+    if (r < 0 || listen(fd, BACKLOG) < 0) {
+        int saved = errno;
+
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+int
+uw_transport_user(const struct uw_transport *t, uid_t *ret_uid)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(uw_transport_fd(t), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return 0;
+    *ret_uid = peer.uid;
+    return 1;
 }

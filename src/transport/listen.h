@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "transport/transport.h"
 
@@ -25,6 +26,15 @@ uint16_t uw_socket_port(const struct sockaddr_storage *address);
  */
 int uw_listen(int type, const struct sockaddr_storage *address, socklen_t size,
               struct sockaddr_storage *ret_bound);
+
+/*
+ * Listens on a Unix socket at `path`. One that nobody listens on any more, left by a process that
+ * died, is replaced. A descriptor, or -1 with errno: EADDRINUSE, ENAMETOOLONG.
+ */
+int uw_listen_unix(const char *path);
+
+/* The user at the other end of a Unix socket: 1, or 0 when that is not known. */
+int uw_transport_user(const struct uw_transport *transport, uid_t *ret_uid);
 
 /* Both ends of a connection, IPv4 inside IPv6 as IPv4. */
 void uw_transport_ends(const struct uw_transport *transport, struct sockaddr_storage *ret_from,

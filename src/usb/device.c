@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "client/loop.h"
 #include "usb/device.h"
+#include "usb/shared.h"
 
 #define DESCRIPTOR_TIMEOUT_MS 5000u
 #define SERIAL_TIMEOUT_MS     2000u
@@ -142,8 +143,16 @@ destroy(struct uw_device *d)
         uw_config_free(d->configs[i].parsed);
         free(d->configs[i].bytes);
     }
+    uw_shared_free(d);
     free(d->interfaces);
     free(d);
+}
+
+static void
+end_import_locked(struct uw_device *d)
+{
+    uw_shared_leave_locked(d);
+    uw_import_free_locked(d->import);
 }
 
 /* Why a device that was set up is none after all. */
@@ -185,8 +194,10 @@ set_up(struct uw_device *d, struct uw_usec until, struct uw_fault *fault)
     r = read_configs(d, until);
     if (r == 0) {
         uw_device_configure(d, until);
-        r = fill_interfaces(d);
+        r = uw_shared_join(d, until);
     }
+    if (r == 0)
+        r = fill_interfaces(d);
     if (r == 0 && d->descriptor.iSerialNumber)
         uw_device_try_string(d, d->descriptor.iSerialNumber, d->serial, sizeof(d->serial),
                              uw_device_time_left(until, SERIAL_TIMEOUT_MS));
@@ -213,7 +224,7 @@ import_new(struct uw_server *server, const char *busid, struct uw_usec until,
     r = set_up(d, until, fault);
     uw_loop_lock(d->loop);
     if (r < 0)
-        uw_import_free_locked(d->import);
+        end_import_locked(d);
     else
         uw_import_set_data(d->import, d);
     uw_loop_wake_waiters(d->loop);
@@ -323,7 +334,7 @@ uw_device_free(struct uw_device *d)
     uw_loop_lock(loop);
     last = --d->refs == 0;
     if (last)
-        uw_import_free_locked(d->import);
+        end_import_locked(d);
     uw_loop_unlock(loop);
     if (last)
         destroy(d);

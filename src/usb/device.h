@@ -37,6 +37,8 @@ struct uw_raw_config {
     struct uw_config *parsed; /* NULL where the bytes make no sense */
 };
 
+struct uw_shared;
+
 struct uw_device {
     unsigned refs;
     struct uw_loop *loop;
@@ -55,6 +57,7 @@ struct uw_device {
     uint8_t altsettings[UW_INTERFACES_MAX];  /* by bInterfaceNumber */
     const void *owners[UW_INTERFACES_MAX];   /* claims, by bInterfaceNumber */
     const struct uw_endpoint *endpoints[32]; /* in force: OUT 0..15, IN 16..31 */
+    struct uw_shared *shared;                /* behind a broker; NULL: the import is ours alone */
 };
 
 /* The altsetting in force of an interface of the active configuration, or NULL. */
@@ -70,7 +73,8 @@ const struct uw_endpoint *uw_device_endpoint_locked(const struct uw_device *devi
                                                     uint8_t address);
 
 /* uw_urb_submit and uw_urb_fault under the lock. With queue NULL the URB tells its end by its
- * completed_locked alone, which is to be set after uw_urb_set_..., and must not submit. */
+ * ended_locked, or by completed_locked alone, which is to be set after uw_urb_set_...; neither must
+ * submit. */
 int uw_device_submit_locked(struct uw_urb *urb, struct uw_queue *queue);
 void uw_urb_fault_locked(const struct uw_urb *urb, struct uw_fault *ret_fault);
 

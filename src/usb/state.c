@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "client/loop.h"
 #include "usb/device.h"
+#include "usb/shared.h"
 
 #define CONFIGURE_TIMEOUT_MS 5000u
 
@@ -327,13 +328,12 @@ uw_device_set_altsetting(struct uw_device *d, unsigned interface_number, unsigne
     return r;
 }
 
-int
-uw_device_claim(struct uw_device *d, unsigned interface_number, const void *owner)
+/* Within this process. 1: it was the owner's already. */
+static int
+claim_here(struct uw_device *d, unsigned interface_number, const void *owner)
 {
     int r = UW_OK;
 
-    if (interface_number >= UW_INTERFACES_MAX || !owner)
-        return UW_ERROR_INVALID;
     uw_loop_lock(d->loop);
     if (uw_import_status_locked(d->import) < 0)
         r = uw_import_status_locked(d->import);
@@ -341,9 +341,30 @@ uw_device_claim(struct uw_device *d, unsigned interface_number, const void *owne
         r = UW_ERROR_NOT_FOUND;
     else if (d->owners[interface_number] && d->owners[interface_number] != owner)
         r = UW_ERROR_BUSY;
+    else if (d->owners[interface_number])
+        r = 1;
     else
         d->owners[interface_number] = owner;
     uw_loop_unlock(d->loop);
+    return r;
+}
+
+int
+uw_device_claim(struct uw_device *d, unsigned interface_number, const void *owner)
+{
+    int r;
+
+    if (interface_number >= UW_INTERFACES_MAX || !owner)
+        return UW_ERROR_INVALID;
+    r = claim_here(d, interface_number, owner);
+    if (r != UW_OK)
+        return r < 0 ? r : UW_OK;
+    r = uw_shared_claim(d, interface_number);
+    if (r < 0) {
+        uw_loop_lock(d->loop);
+        d->owners[interface_number] = NULL;
+        uw_loop_unlock(d->loop);
+    }
     return r;
 }
 
@@ -361,6 +382,9 @@ uw_device_release(struct uw_device *d, unsigned interface_number, const void *ow
         r = UW_OK;
     }
     uw_loop_unlock(d->loop);
+    if (r == UW_OK)
+        (void)uw_shared_release(d,
+                                interface_number); /* the broker does it, too, when we are gone */
     return r;
 }
 

@@ -9,7 +9,7 @@ import re
 import tree
 
 LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog',
-          'export', 'sim', 'libusb', 'cli']
+          'export', 'broker', 'sim', 'libusb', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {

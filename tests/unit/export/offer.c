@@ -105,7 +105,9 @@ take_back(void *data, struct uw_request *r)
 
     (void)r;
     o->unlinks++;
-    return !o->keeps;
+    if (o->begins)
+        return UW_UNLINK_BEGUN;
+    return o->keeps ? UW_UNLINK_REFUSED : UW_UNLINK_DONE;
 }
 
 struct offer *

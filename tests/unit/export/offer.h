@@ -21,6 +21,7 @@ struct offer {
     unsigned count, unlinks;
     int at_once; /* answers by itself, as offer_answer does */
     int keeps;   /* refuses to take a request back */
+    int begins;  /* takes it back later */
     int no_list;
     uint8_t *out;
     size_t size;

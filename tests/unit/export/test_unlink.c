@@ -151,6 +151,42 @@ test_unlink_habits(void **state)
         check_unlink(&rows[i]);
 }
 
+/* Taking back takes its time: one answer when it worked, and both, the data first, when not. */
+static void
+test_unlink_begun(void **state)
+{
+    struct offer *o = offer_start_imported(0);
+    size_t at = 0;
+    struct uw_pdu pdu;
+
+    (void)state;
+    o->begins = 1;
+    assert_int_equal(offer_feed_read(o, 20, 8), 0);
+    assert_int_equal(offer_feed_read(o, 21, 8), 0);
+    assert_int_equal(offer_feed_unlink(o, 22, 20), 0);
+    assert_int_equal(offer_feed_unlink(o, 23, 21), 0);
+    assert_int_equal(uw_session_unsent(o->session), 0);
+    uw_session_reply(o->session, o->requests[0], -104, 0);
+    offer_drain(o, SIZE_MAX);
+    pdu = offer_next_reply(o, &at);
+    assert_int_equal(pdu.command, UW_RET_UNLINK);
+    assert_int_equal(pdu.seqnum, 22);
+    assert_int_equal(pdu.status, -104);
+    assert_int_equal(at, o->size);
+    uw_session_reply(o->session, o->requests[1], 0, 8);
+    offer_drain(o, SIZE_MAX);
+    pdu = offer_next_reply(o, &at);
+    assert_int_equal(pdu.command, UW_RET_SUBMIT);
+    assert_int_equal(pdu.seqnum, 21);
+    at += 8;
+    pdu = offer_next_reply(o, &at);
+    assert_int_equal(pdu.command, UW_RET_UNLINK);
+    assert_int_equal(pdu.seqnum, 23);
+    assert_int_equal(pdu.status, 0);
+    assert_int_equal(at, o->size);
+    offer_end(o);
+}
+
 int
 main(void)
 {
@@ -158,6 +194,7 @@ main(void)
         cmocka_unit_test(test_unlink_pending),    cmocka_unit_test(test_unlink_too_late),
         cmocka_unit_test(test_unlink_of_nothing), cmocka_unit_test(test_unlink_kept),
         cmocka_unit_test(test_forgotten),         cmocka_unit_test(test_unlink_habits),
+        cmocka_unit_test(test_unlink_begun),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,73 @@
+/*
+ * broker.h - one import for all programs of a user
+ *
+ * An import is exclusive at its server, and many servers reset the device when it ends. A broker is
+ * a process that holds an import and shares it: every program of the same user on this machine can
+ * use the device through it, several at a time and one after the other, and the device keeps its
+ * state in between.
+ *
+ * To its clients a broker is a USB/IP server with one device, on a Unix socket in
+ * $XDG_RUNTIME_DIR/usbwire (or /tmp/usbwire-UID), which only the same user can enter. Whatever the
+ * real server does badly is dealt with by the process that holds the import.
+ *
+ *     holding:   uw_find(server, &choice, ..., &device, ...);
+ *                uw_broker_new(device, &broker, &fault);
+ *                ... uw_loop_wait or anything else that drives the loop is not needed ...
+ *                uw_broker_free(broker);
+ *
+ *     using:     if (uw_broker_find(server, &choice, timeout, &device, &fault) < 0)
+ *                    uw_find(server, &choice, ..., &device, ...);
+ *
+ * A device that came from a broker is used as any other. What differs:
+ *  - uw_device_claim asks the broker: an interface that another program has claimed is BUSY, and so
+ *    are transfers on its endpoints, SET_INTERFACE and CLEAR_HALT for it.
+ *  - SET_CONFIGURATION is BUSY while another program has claimed anything, but for the value that
+ * is in force already, which succeeds and changes nothing.
+ *  - What another program changes (configuration, alternate settings, a reset) is followed.
+ *  - When a program ends or lets go, its claims are released, its transfers cancelled, and what its
+ *    reads left behind is thrown away.
+ *
+ * Threads: any, but for uw_broker_free, which must not run while another thread uses the broker.
+ */
+#ifndef USBWIRE_BROKER_H
+#define USBWIRE_BROKER_H
+
+#include <usbwire/device.h>
+#include <usbwire/find.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct uw_broker;
+
+/*
+ * Shares `device`, of which the broker takes a reference, until uw_broker_free. It serves in a
+ * thread of the library's own. Errors: BUSY (another process shares a device of that server under
+ * the same busid, or this one does), ACCESS (the folder cannot be used), LIMIT (its path is too
+ * long for a socket), NO_MEMORY.
+ */
+int uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw_fault *fault);
+
+/* Ends all its clients' transfers and connections, and gives the device back. NULL is fine. */
+void uw_broker_free(struct uw_broker *broker);
+
+/* "unix:/PATH", as uw_server_new takes it. Borrowed until the broker is freed. */
+const char *uw_broker_address(const struct uw_broker *broker);
+
+/* How many programs use the device now. */
+unsigned uw_broker_clients(struct uw_broker *broker);
+
+/*
+ * Imports a device of `server` that a broker of this user holds and that `choice` accepts; the
+ * first one found. `timeout` is a duration for each broker that is asked; never: the server's own
+ * timeouts. Free with uw_device_free. Errors: NOT_FOUND when there is none, and as
+ * uw_device_import.
+ */
+int uw_broker_find(struct uw_server *server, const struct uw_choice *choice, struct uw_usec timeout,
+                   struct uw_device **ret_device, struct uw_fault *fault);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,193 @@
+/*
+ * broker.c - a device shared on a Unix socket: who comes and who goes
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/folder.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "client/service.h"
+#include "transport/listen.h"
+
+#define PREFIX "unix:"
+
+/* A name that may stand in a folder, and is the same for all who mean the same. */
+static void
+add_name(char *dst, size_t size, const char *s)
+{
+    size_t n = strlen(dst);
+
+    for (; *s && n + 1 < size; s++)
+        dst[n++] = *s == '/' ? '%' : *s;
+    dst[n] = '\0';
+}
+
+int
+broker_name(const char *server, const char *busid, char *dst, size_t size)
+{
+    char folder[96], name[320] = "";
+
+    if (!uw_own_folder(folder, sizeof(folder)))
+        return errno == ENAMETOOLONG ? UW_ERROR_LIMIT : UW_ERROR_ACCESS;
+    add_name(name, sizeof(name), server);
+    add_name(name, sizeof(name), ",");
+    add_name(name, sizeof(name), busid);
+    return snprintf(dst, size, PREFIX "%s/%s" BROKER_SUFFIX, folder, name) < (int)size
+               ? UW_OK
+               : UW_ERROR_LIMIT;
+}
+
+static const char *
+path_of(const struct uw_broker *b)
+{
+    return b->address + strlen(PREFIX);
+}
+
+/* Only processes of this user may come in, whatever the folder's rights say. */
+static void
+accept_clients(struct uw_source *source, unsigned events, struct uw_usec now)
+{
+    struct uw_broker *b = UW_CONTAINER(source, struct uw_broker, listener);
+    struct uw_transport *t;
+
+    (void)events;
+    (void)now;
+    while (uw_transport_accept(b->listener.fd, &t) == 0) {
+        uid_t uid;
+
+        if (uw_transport_user(t, &uid) && uid == geteuid()) {
+            broker_client_new(b, t);
+            continue;
+        }
+        uw_log(&b->loop->log, UW_LOG_WARNING, "%s: refused a process of another user",
+               b->device->name);
+        uw_transport_free(t, 1);
+    }
+}
+
+static int
+refuse(struct uw_broker *b, int code, int raw, const char *came, const char *advice,
+       struct uw_fault *fault)
+{
+    uw_fault_set(fault, code, "share the device");
+    uw_fault_on(fault, "%s", b->device->name);
+    uw_fault_came(fault, raw, "%s", came);
+    uw_fault_advice(fault, "%s", advice);
+    return code;
+}
+
+static int
+open_socket(struct uw_broker *b, struct uw_fault *fault)
+{
+    const char *server = uw_server_name(uw_import_server(b->device->import));
+    int r = broker_name(server, b->device->info.busid, b->address, sizeof(b->address));
+
+    if (r == UW_ERROR_ACCESS)
+        return refuse(
+            b, r, errno, strerror(errno),
+            "set XDG_RUNTIME_DIR to a folder of your own; nobody else may have rights there",
+            fault);
+    if (r == 0) {
+        b->listener.fd = uw_listen_unix(path_of(b));
+        if (b->listener.fd >= 0)
+            return 0;
+        r = errno == ENAMETOOLONG ? UW_ERROR_LIMIT
+            : errno == EADDRINUSE ? UW_ERROR_BUSY
+                                  : UW_ERROR_ACCESS;
+    }
+    if (r == UW_ERROR_BUSY)
+        return refuse(b, r, 0, "another process shares it already", "use it through that one",
+                      fault);
+    if (r == UW_ERROR_LIMIT)
+        return refuse(b, r, 0, "the path of its socket would be too long",
+                      "set XDG_RUNTIME_DIR to a shorter path, or name the server by its address",
+                      fault);
+    return refuse(b, r, errno, strerror(errno), "", fault);
+}
+
+int
+uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw_fault *fault)
+{
+    struct uw_broker *b = calloc(1, sizeof(*b));
+    int r;
+
+    if (!b)
+        return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "share a device");
+    b->device = device;
+    b->loop = device->loop;
+    uw_list_init(&b->clients);
+    b->listener.events = UW_POLL_IN;
+    b->listener.ready = accept_clients;
+    r = open_socket(b, fault);
+    if (r < 0) {
+        free(b);
+        return r;
+    }
+    r = uw_service_hold(b->loop);
+    uw_loop_lock(b->loop);
+    if (r == 0 && uw_loop_add_source(b->loop, &b->listener) < 0) {
+        uw_loop_unlock(b->loop);
+        uw_service_release(b->loop);
+        uw_loop_lock(b->loop);
+        r = UW_ERROR_NO_MEMORY;
+    }
+    if (r == 0)
+        device->refs++;
+    uw_loop_unlock(b->loop);
+    if (r < 0) {
+        close(b->listener.fd);
+        unlink(path_of(b));
+        free(b);
+        return uw_fault_set(fault, r, "share a device");
+    }
+    *ret_broker = b;
+    return 0;
+}
+
+static int
+is_empty(void *arg)
+{
+    return uw_list_empty(&((struct uw_broker *)arg)->clients);
+}
+
+void
+uw_broker_free(struct uw_broker *b)
+{
+    struct uw_list *pos, *tmp;
+
+    if (!b)
+        return;
+    uw_loop_lock(b->loop);
+    unlink(path_of(b));
+    uw_loop_remove_source(b->loop, &b->listener);
+    close(b->listener.fd);
+    uw_list_each(pos, tmp, &b->clients)
+        broker_client_close(UW_CONTAINER(pos, struct broker_client, link));
+    (void)uw_loop_until(b->loop, is_empty, b, uw_never(), 0, NULL);
+    uw_loop_unlock(b->loop);
+    uw_service_release(b->loop);
+    uw_device_free(b->device);
+    free(b);
+}
+
+const char *
+uw_broker_address(const struct uw_broker *b)
+{
+    return b->address;
+}
+
+unsigned
+uw_broker_clients(struct uw_broker *b)
+{
+    unsigned n;
+
+    uw_loop_lock(b->loop);
+    n = b->count;
+    uw_loop_unlock(b->loop);
+    return n;
+}

@@ -1,0 +1,76 @@
+/*
+ * broker.h - a broker from inside
+ *
+ *     broker.c   the public face; the socket, who comes and who goes
+ *     client.c   a connection: bytes between its socket and its session, URBs for its requests
+ *     request.c  who may do what: control requests that mean something to others
+ *     find.c     brokers of this user
+ *
+ * Everything runs under the loop's lock, called by it.
+ */
+#ifndef UW_BROKER_BROKER_H
+#define UW_BROKER_BROKER_H
+
+#include <usbwire/broker.h>
+
+#include "client/loop.h"
+#include "export/session.h"
+#include "transport/transport.h"
+#include "usb/device.h"
+#include "wire/shared.h"
+
+struct uw_broker {
+    struct uw_device *device;
+    struct uw_loop *loop;
+    struct uw_source listener;
+    struct uw_list clients; /* of struct broker_client */
+    unsigned count;
+    char address[160]; /* "unix:" and the path */
+};
+
+/* A connection. Its address stands for it as the owner of claims. */
+struct broker_client {
+    struct uw_grave grave;
+    struct uw_list link;
+    struct uw_broker *broker;
+    struct uw_transport *transport;
+    struct uw_source source;
+    struct uw_session *session;
+    struct uw_timer timer;      /* set when something is in `done`, or to be sent */
+    struct uw_list running;     /* of struct broker_job: at the device */
+    struct uw_list done;        /* completed, to be answered */
+    int closing;                /* waits for the end of its jobs */
+    struct uw_request *waiting; /* UW_SHARED_STATE with wValue 1 */
+    unsigned events;            /* enum uw_shared_event that it does not know of yet */
+    uint8_t known[UW_SHARED_STATE_SIZE];
+};
+
+/* A request of a client as a URB at the device. */
+struct broker_job {
+    struct uw_list link;
+    struct broker_client *client;
+    struct uw_request *request;
+    struct uw_urb *urb;
+};
+
+/* broker.c: "unix:" and the path of a device's socket, into `dst`; LIMIT, ACCESS. */
+#define BROKER_SUFFIX ".device"
+int broker_name(const char *server, const char *busid, char *dst, size_t size);
+
+/* client.c */
+void broker_client_new(struct uw_broker *broker, struct uw_transport *transport);
+void broker_client_close(struct broker_client *client);
+/* Answers a request, soon. */
+void broker_answer(struct broker_client *client, struct uw_request *request, int32_t status,
+                   uint32_t actual);
+
+/* request.c */
+
+/* 1: the request goes to the device; 0: it was answered. */
+int broker_admit(struct broker_client *client, struct uw_request *request);
+/* A request was carried out by the device: others are told what it means to them. */
+void broker_carried_out(struct broker_client *client, const struct uw_request *request);
+/* A client leaves: nothing is claimed by it any more. */
+void broker_release_all(struct broker_client *client);
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * request.c - who may do what: requests that mean something to the other programs
+ */
+#include <string.h>
+
+#include "broker/broker.h"
+
+#define STATUS_BUSY    (-16)
+#define STATUS_INVALID (-22)
+
+#define PORT_RESET 4 /* feature selector, USB 2.0 table 11-17 */
+#define RT_PORT    0x23
+
+struct setup {
+    uint8_t type, request;
+    uint16_t value, index, length;
+};
+
+static struct setup
+read_setup(const struct uw_request *r)
+{
+    const uint8_t *s = r->setup;
+
+    return (struct setup){s[0], s[1], (uint16_t)(s[2] | s[3] << 8), (uint16_t)(s[4] | s[5] << 8),
+                          (uint16_t)(s[6] | s[7] << 8)};
+}
+
+static int
+taken_by_another(const struct broker_client *c, unsigned interface_number)
+{
+    const void *owner = c->broker->device->owners[interface_number & 0xffu];
+
+    return owner && owner != c;
+}
+
+static int
+any_taken_by_another(const struct broker_client *c)
+{
+    for (unsigned i = 0; i < UW_INTERFACES_MAX; i++)
+        if (taken_by_another(c, i))
+            return 1;
+    return 0;
+}
+
+/* The endpoint is of an interface that another program has claimed. */
+static int
+endpoint_taken(const struct broker_client *c, uint8_t address)
+{
+    const struct uw_device *d = c->broker->device;
+
+    for (unsigned i = 0; d->active && i < d->active->bNumInterfaces; i++) {
+        unsigned number = d->active->interfaces[i].altsettings->bInterfaceNumber;
+        const struct uw_altsetting *a = uw_device_altsetting_locked(d, number);
+
+        for (unsigned j = 0; a && j < a->bNumEndpoints; j++)
+            if (a->endpoints[j].bEndpointAddress == address)
+                return taken_by_another(c, number);
+    }
+    return 0;
+}
+
+/* ---- state, and the news of it ---- */
+
+static void
+fill_state(const struct uw_device *d, unsigned events, uint8_t state[UW_SHARED_STATE_SIZE])
+{
+    state[0] = (uint8_t)events;
+    state[1] = (uint8_t)d->value;
+    memcpy(state + 2, d->altsettings, sizeof(d->altsettings));
+}
+
+static void
+answer_bytes(struct broker_client *c, struct uw_request *r, const void *bytes, size_t size)
+{
+    size_t n = size < r->length ? size : r->length;
+
+    memcpy(r->buffer, bytes, n);
+    broker_answer(c, r, 0, (uint32_t)n);
+}
+
+static void
+answer_state(struct broker_client *c, struct uw_request *r)
+{
+    fill_state(c->broker->device, c->events, c->known);
+    c->events = 0;
+    answer_bytes(c, r, c->known, sizeof(c->known));
+}
+
+static int
+has_news(const struct broker_client *c)
+{
+    uint8_t now[UW_SHARED_STATE_SIZE];
+
+    fill_state(c->broker->device, 0, now);
+    return c->events || memcmp(now + 1, c->known + 1, sizeof(now) - 1) != 0;
+}
+
+static void
+tell(struct uw_broker *b)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &b->clients)
+    {
+        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
+        struct uw_request *r = c->waiting;
+
+        if (!r || !has_news(c))
+            continue;
+        c->waiting = NULL;
+        answer_state(c, r);
+    }
+}
+
+/* ---- the requests ---- */
+
+static int
+answer_claim(struct broker_client *c, struct uw_request *r, enum uw_shared_answer answer)
+{
+    const uint8_t byte = (uint8_t)answer;
+
+    answer_bytes(c, r, &byte, 1);
+    return 0;
+}
+
+static int
+claim(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    struct uw_device *d = c->broker->device;
+
+    if (s->index >= UW_INTERFACES_MAX || !uw_device_altsetting_locked(d, s->index))
+        return answer_claim(c, r, UW_SHARED_UNKNOWN);
+    if (taken_by_another(c, s->index))
+        return answer_claim(c, r, UW_SHARED_TAKEN);
+    d->owners[s->index] = c;
+    return answer_claim(c, r, UW_SHARED_DONE);
+}
+
+static int
+release(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    struct uw_device *d = c->broker->device;
+
+    if (s->index >= UW_INTERFACES_MAX || d->owners[s->index] != c)
+        return answer_claim(c, r, UW_SHARED_UNKNOWN);
+    d->owners[s->index] = NULL;
+    uw_device_flush_interface_locked(d, s->index);
+    return answer_claim(c, r, UW_SHARED_DONE);
+}
+
+static int
+state(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    if (s->value && !has_news(c)) {
+        if (c->waiting)
+            broker_answer(c, c->waiting, STATUS_INVALID, 0);
+        c->waiting = r;
+        return 0;
+    }
+    answer_state(c, r);
+    return 0;
+}
+
+static int
+busy(struct broker_client *c, struct uw_request *r)
+{
+    broker_answer(c, r, STATUS_BUSY, 0);
+    return 0;
+}
+
+static int
+get_configuration(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    const uint8_t value = (uint8_t)c->broker->device->value;
+
+    (void)s;
+    answer_bytes(c, r, &value, 1);
+    return 0;
+}
+
+/* The value in force is what a program mostly asks for, and it would reset the others' endpoints.
+ */
+static int
+set_configuration(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    if (s->value == c->broker->device->value && any_taken_by_another(c)) {
+        broker_answer(c, r, 0, 0);
+        return 0;
+    }
+    return any_taken_by_another(c) ? busy(c, r) : 1;
+}
+
+static int
+set_interface(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    return taken_by_another(c, s->index) ? busy(c, r) : 1;
+}
+
+static int
+clear_feature(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    return endpoint_taken(c, (uint8_t)s->index) ? busy(c, r) : 1;
+}
+
+/* What reads brought in before it is of no use after it. */
+static int
+port_reset(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    (void)r;
+    if (s->value == PORT_RESET)
+        uw_import_flush_all_locked(c->broker->device->import);
+    return 1;
+}
+
+static const struct {
+    uint8_t type, request;
+    int (*admit)(struct broker_client *client, const struct setup *setup,
+                 struct uw_request *request);
+    unsigned event; /* for the others, once it was carried out */
+} rules[] = {
+    {UW_SHARED_TYPE, UW_SHARED_CLAIM, claim, 0},
+    {UW_SHARED_TYPE, UW_SHARED_RELEASE, release, 0},
+    {UW_SHARED_TYPE, UW_SHARED_STATE, state, 0},
+    {0x80, UW_GET_CONFIGURATION, get_configuration, 0},
+    {0x00, UW_SET_CONFIGURATION, set_configuration, 0},
+    {0x01, UW_SET_INTERFACE, set_interface, UW_SHARED_HALT_CLEARED},
+    {0x02, UW_CLEAR_FEATURE, clear_feature, UW_SHARED_HALT_CLEARED},
+    {RT_PORT, UW_SET_FEATURE, port_reset, UW_SHARED_RESET},
+};
+
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+static size_t
+find_rule(const struct setup *s)
+{
+    size_t i = 0;
+
+    while (i < RULES && (rules[i].type != s->type || rules[i].request != s->request))
+        i++;
+    return i;
+}
+
+int
+broker_admit(struct broker_client *c, struct uw_request *r)
+{
+    struct setup s;
+    size_t i;
+
+    if (r->endpoint & 0x0f)
+        return endpoint_taken(c, r->endpoint) ? busy(c, r) : 1;
+    s = read_setup(r);
+    i = find_rule(&s);
+    return i < RULES ? rules[i].admit(c, &s, r) : 1;
+}
+
+void
+broker_carried_out(struct broker_client *client, const struct uw_request *r)
+{
+    struct setup s = read_setup(r);
+    struct uw_list *pos, *tmp;
+    size_t i;
+
+    if (r->endpoint & 0x0f)
+        return;
+    i = find_rule(&s);
+    if (i == RULES || (s.type == RT_PORT && s.value != PORT_RESET))
+        return;
+    uw_list_each(pos, tmp, &client->broker->clients)
+    {
+        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
+
+        if (c != client)
+            c->events |= rules[i].event;
+    }
+    tell(client->broker);
+}
+
+void
+broker_release_all(struct broker_client *c)
+{
+    struct uw_device *d = c->broker->device;
+
+    for (unsigned i = 0; i < UW_INTERFACES_MAX; i++)
+        if (d->owners[i] == c) {
+            d->owners[i] = NULL;
+            uw_device_flush_interface_locked(d, i);
+        }
+}

@@ -1,0 +1,23 @@
+/*
+ * shared.h - a device behind a broker (wire/shared.h): the client's side
+ */
+#ifndef UW_USB_SHARED_H
+#define UW_USB_SHARED_H
+
+#include "usb/device.h"
+
+/* What others have done to it by now, and from here on what they do. Nothing where the device is
+ * not behind a broker. */
+int uw_shared_join(struct uw_device *device, struct uw_usec until);
+
+/* Before the import ends. */
+void uw_shared_leave_locked(struct uw_device *device);
+/* After that. */
+void uw_shared_free(struct uw_device *device);
+
+/* Asks the broker for an interface, or gives it back. UW_OK where there is none. Without the lock.
+ */
+int uw_shared_claim(struct uw_device *device, unsigned interface_number);
+int uw_shared_release(struct uw_device *device, unsigned interface_number);
+
+#endif

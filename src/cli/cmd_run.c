@@ -195,6 +195,21 @@ check_hidapi(void)
     return cli_error("--hid needs %s, which is not installed (Debian: libhidapi-libusb0)", HIDAPI);
 }
 
+/* For what is loaded only where it is needed: libusb 0.1. */
+static int
+add_library_path(const char *folder)
+{
+    const char *before = getenv("LD_LIBRARY_PATH");
+    char *list = NULL;
+    int code = 0;
+
+    if (asprintf(&list, "%s%s%s", folder, before && *before ? ":" : "", before ? before : "") < 0 ||
+        setenv("LD_LIBRARY_PATH", list, 1))
+        code = cli_error("out of memory");
+    free(list);
+    return code;
+}
+
 static int
 set_preload(const struct cli *cli)
 {
@@ -216,6 +231,8 @@ set_preload(const struct cli *cli)
                   setenv("LD_PRELOAD", list, 1)))
         code = cli_error("out of memory");
     free(list);
+    if (!code)
+        code = add_library_path(folder);
     free(folder);
     return code;
 }

@@ -9,7 +9,7 @@ import re
 import tree
 
 LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog',
-          'export', 'broker', 'sim', 'libusb', 'cli']
+          'export', 'broker', 'sim', 'libusb', 'libusb01', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {
@@ -17,6 +17,7 @@ ONLY = {
     'sim': {'sim', 'export', 'base', 'wire'},
     'transport': {'transport', 'base'},
     'libusb': {'libusb', 'base'},
+    'libusb01': {'libusb01'},
     'cli': {'cli'},
 }
 

@@ -1,7 +1,12 @@
 """Programs of Debian, unmodified, on the simulated bench."""
+import filecmp
+import os
+import subprocess
 import sys
+import tempfile
+import time
 
-from bench import Bench, main, need, need_module, succeeded
+from bench import BUILD, Bench, Skip, main, need, need_module, succeeded
 
 
 def test_lsusb():
@@ -19,10 +24,147 @@ def test_usbhid_dump():
         assert '05 01 09 06 A1 01' in out, out  # usage page Generic Desktop, Keyboard, Application
 
 
-def test_dfu_util_lists_nothing():
+def test_dfu_util():
+    """Up, down and up again: the bytes are the same."""
+    dfu = need('dfu-util')
     with Bench('loopback') as bench:
-        out = succeeded(bench.run(need('dfu-util'), '-l'))
-        assert 'Found DFU' not in out, out
+        assert 'Found DFU' not in succeeded(bench.run(dfu, '-l'))
+    with Bench('dfu', 'loopback') as bench, tempfile.TemporaryDirectory() as scratch:
+        firmware, back = os.path.join(scratch, 'firmware'), os.path.join(scratch, 'back')
+        out = succeeded(bench.run(dfu, '-l'))
+        assert 'name="flash", serial="dfu-1"' in out and 'path="101-1"' in out, out
+        with open(firmware, 'wb') as f:
+            f.write(bytes((i * i) & 255 for i in range(20001)))
+        assert 'Done!' in succeeded(bench.run(dfu, '-a', 'RAM', '-D', firmware))
+        succeeded(bench.run(dfu, '-a', 'RAM', '-U', back))
+        assert filecmp.cmp(firmware, back, shallow=False)
+        succeeded(bench.run(dfu, '-a', 'flash', '-U', back + '2'))
+        assert os.path.getsize(back + '2') == 5000
+
+
+def test_openocd():
+    words = ['adapter driver cmsis-dap', 'cmsis_dap_backend usb_bulk',
+             'cmsis_dap_vid_pid 0x1209 0x0008', 'transport select swd', 'adapter speed 1000',
+             'swd newdap chip cpu -expected-id 0', 'dap create chip.dap -chain-position chip.cpu',
+             'init', 'shutdown']
+    with Bench('loopback', 'cmsis-dap') as bench:
+        done = bench.run(need('openocd'), *[w for word in words for w in ('-c', word)])
+        assert 'CMSIS-DAP: FW Version = 2.1.0' in done.stderr, done
+        assert 'Interface ready' in done.stderr, done
+
+
+def test_avrdude():
+    """Through libusb 0.1."""
+    avrdude = need('avrdude')
+    with Bench('usbasp') as bench, tempfile.TemporaryDirectory() as scratch:
+        words = [avrdude, '-c', 'usbasp', '-p', 'm328p']
+        done = bench.run(*words)
+        assert '0x1e950f' in done.stderr, done
+        firmware = os.path.join(scratch, 'firmware.bin')
+        with open(firmware, 'wb') as f:
+            f.write(bytes((i * 3) & 255 for i in range(1000)))
+        done = bench.run(*words, '-U', f'flash:w:{firmware}:r')
+        succeeded(done)
+        assert '1000 bytes of flash verified' in done.stderr, done
+
+
+def test_sigrok():
+    with Bench('loopback', 'ft2232h') as bench:
+        out = succeeded(bench.run(need('sigrok-cli'), '--scan'))
+        assert 'FTDI FT2232H' in out, out
+
+
+HIDAPI = '''#include <hidapi/hidapi.h>
+#include <stdio.h>
+int main(void)
+{
+    struct hid_device_info *l = hid_enumerate(0x1209, 4);
+    hid_device *d = hid_open(0x1209, 4, NULL);
+    unsigned char report[8];
+    if (!l || !d || printf("%ls\\n", l->product_string) < 0)
+        return 1;
+    for (int i = 0; i < 4; i++)
+        if (hid_read_timeout(d, report, 8, 5000) == 8)
+            printf("%02x\\n", report[2]);
+    hid_close(d);
+    hid_free_enumeration(l);
+    return hid_exit();
+}
+'''
+
+
+def check_hidapi(flavour, options):
+    with Bench('keyboard:type=ab') as bench, tempfile.TemporaryDirectory() as scratch:
+        program = os.path.join(scratch, 'program')
+        done = subprocess.run(['gcc', '-o', program, '-x', 'c', '-', f'-lhidapi-{flavour}'],
+                              input=HIDAPI, text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise Skip(f'no hidapi-{flavour}')
+        out = succeeded(bench.run(program, options=['--all', *options]))
+        assert out.split('\n')[:5] == ['usbwire simulated keyboard', '04', '00', '05', '00'], out
+
+
+def test_hidapi():
+    check_hidapi('libusb', [])
+
+
+def test_hidapi_made_for_hidraw():
+    check_hidapi('hidraw', ['--hid'])
+
+
+NODE = '''
+const usb = require('usb');
+const d = usb.findByIds(0x1209, 3);
+d.open();
+const i = d.interface(0);
+i.claim();
+i.endpoint(0x01).transfer(Buffer.from('hello'), (e) => {
+    i.endpoint(0x81).transfer(64, (e2, data) => {
+        console.log(usb.getDeviceList().length, e, e2, data.toString());
+        i.release(() => d.close());
+    });
+});
+'''
+
+
+def test_node():
+    """node-usb brings a libusb of its own, statically linked into its module."""
+    node, npm = need('node', 'npm')
+    folder = os.path.join(BUILD, 'node-usb')
+    if not os.path.isdir(os.path.join(folder, 'node_modules', 'usb')):
+        os.makedirs(folder, exist_ok=True)
+        done = subprocess.run([npm, 'install', '--prefix', folder, '--ignore-scripts', 'usb@2'],
+                              capture_output=True, text=True, timeout=100, check=False)
+        if done.returncode:
+            raise Skip('npm cannot fetch usb@2')
+    with Bench('loopback', 'keyboard') as bench:
+        out = succeeded(bench.run(node, '-e', NODE, cwd=folder))
+        assert out.strip() == '2 undefined undefined hello', out
+
+
+def test_qemu_usb_host():
+    """A remote device in a guest of an emulator that knows nothing of networks."""
+    qemu = need('qemu-system-x86_64')
+    with Bench('keyboard', 'loopback') as bench:
+        guest = bench.start(qemu, '-nodefaults', '-display', 'none', '-device', 'qemu-xhci',
+                            '-device', 'usb-host,vendorid=0x1209,productid=0x0003', '-monitor',
+                            'stdio', stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            until = time.monotonic() + 30
+            line = ''
+            while 'usbwire simulated loopback' not in line and time.monotonic() < until:
+                guest.stdin.write('info usb\n')
+                guest.stdin.flush()
+                line = ''
+                while 'Device ' not in line:
+                    line = guest.stdout.readline()
+                    assert line, 'the emulator has ended'
+            assert 'Speed 480 Mb/s, Product usbwire simulated loopback' in line, line
+        finally:
+            guest.stdin.close()
+            guest.terminate()
+            guest.wait(10)
+            guest.stdout.close()
 
 
 PYUSB = '''

@@ -32,6 +32,9 @@ set_up(void **state)
     stand_add(&stand, "keyboard:type=a1/");
     stand_add(&stand, "source-sink:gadget=1");
     stand_add(&stand, "faulty");
+    stand_add(&stand, "dfu");
+    stand_add(&stand, "cmsis-dap");
+    stand_add(&stand, "usbasp");
     stand_run(&stand);
     return 0;
 }
@@ -281,6 +284,63 @@ test_keyboard(void **state)
     }
 }
 
+/* DFU 1.1: down in blocks, each with a GETSTATUS behind it, and up until a short one. */
+static void
+test_dfu(void **state)
+{
+    uint8_t status[6];
+
+    (void)state;
+    wire_open_device(&w, &stand, "1-8");
+    memset(bytes, 0x5a, 300);
+    assert_int_equal(wire_control(&w, 0x01, 11, 1, 0, NULL, 0), 0);    /* the RAM */
+    assert_int_equal(wire_control(&w, 0x21, 1, 0, 0, NULL, 0), STALL); /* an end without a start */
+    assert_int_equal(wire_control(&w, 0xa1, 3, 0, 0, status, 6), 6);
+    assert_int_equal(status[4], 10); /* dfuERROR */
+    assert_int_equal(wire_control(&w, 0x21, 4, 0, 0, NULL, 0), 0);
+    assert_int_equal(wire_control(&w, 0x21, 1, 0, 0, bytes, 200), 200);
+    assert_int_equal(wire_control(&w, 0xa1, 5, 0, 0, status, 1), 1);
+    assert_int_equal(status[0], 3);                                       /* dfuDNLOAD-SYNC */
+    assert_int_equal(wire_control(&w, 0x21, 1, 1, 0, bytes, 100), STALL); /* without GETSTATUS */
+    assert_int_equal(wire_control(&w, 0x21, 4, 0, 0, NULL, 0), 0);
+    assert_int_equal(wire_control(&w, 0xa1, 2, 0, 0, bytes + 1000, 128), 128);
+    assert_int_equal(wire_control(&w, 0xa1, 2, 1, 0, bytes + 1128, 128), 72); /* the end */
+    assert_memory_equal(bytes + 1000, bytes, 200);
+}
+
+static void
+test_cmsis_dap(void **state)
+{
+    (void)state;
+    wire_open_device(&w, &stand, "1-9");
+    memcpy(bytes, "\x00\x04", 2); /* DAP_Info, version */
+    assert_int_equal(wire_write(&w, 0x01, bytes, 2), 2);
+    assert_int_equal(wire_read(&w, 0x81, bytes, 512), 8);
+    assert_memory_equal(bytes,
+                        "\x00\x06"
+                        "2.1.0",
+                        8);
+    memcpy(bytes, "\x05\x00\x01\x02", 4); /* DAP_Transfer: nobody answers */
+    assert_int_equal(wire_write(&w, 0x01, bytes, 4), 4);
+    assert_int_equal(wire_read(&w, 0x81, bytes, 512), 3);
+    assert_int_equal(bytes[2], 7);
+}
+
+static void
+test_usbasp(void **state)
+{
+    (void)state;
+    wire_open_device(&w, &stand, "1-10");
+    assert_int_equal(wire_control(&w, 0xc0, 3, 0x0030, 0x0001, bytes, 4), 4); /* 30 00 01 00 */
+    assert_int_equal(bytes[3], 0x95);
+    assert_int_equal(wire_control(&w, 0xc0, 9, 0x0100, 0, bytes, 4), 4);
+    memcpy(bytes, "page", 4);
+    assert_int_equal(wire_control(&w, 0x40, 6, 0, 0, bytes, 4), 4);
+    assert_int_equal(wire_control(&w, 0xc0, 9, 0x0100, 0, bytes, 4), 4);
+    assert_int_equal(wire_control(&w, 0xc0, 4, 0, 0, bytes, 5), 5);
+    assert_memory_equal(bytes, "page\xff", 5);
+}
+
 static void
 test_faulty_endpoints(void **state)
 {
@@ -327,7 +387,7 @@ test_faulty_bootloader(void **state)
     wire_close(&w);
     wire_open(&w, &stand);
     list = wire_list(&w);
-    assert_int_equal(list->count, 7);
+    assert_int_equal(list->count, 10);
     assert_string_equal(list->infos[6].busid, "1-7");
     assert_int_equal(list->infos[6].pid, 0x00b0);
     uw_device_list_free(list);
@@ -348,6 +408,9 @@ main(void)
         TEST(test_loopback_interrupt),
         TEST(test_loopback_iso),
         TEST(test_keyboard),
+        TEST(test_dfu),
+        TEST(test_cmsis_dap),
+        TEST(test_usbasp),
         TEST(test_faulty_endpoints),
         TEST(test_faulty_bootloader),
     };

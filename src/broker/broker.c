@@ -35,7 +35,7 @@ broker_name(const char *server, const char *busid, char *dst, size_t size)
     if (!uw_own_folder(folder, sizeof(folder)))
         return errno == ENAMETOOLONG ? UW_ERROR_LIMIT : UW_ERROR_ACCESS;
     add_name(name, sizeof(name), server);
-    add_name(name, sizeof(name), ",");
+    add_name(name, sizeof(name), "@");
     add_name(name, sizeof(name), busid);
     return snprintf(dst, size, PREFIX "%s/%s" BROKER_SUFFIX, folder, name) < (int)size
                ? UW_OK

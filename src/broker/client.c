@@ -22,8 +22,6 @@
 #define STATUS_SHUTDOWN (-108)
 #define STATUS_IO       (-5)
 
-#define DEVID_BUS 1u
-
 /* How the end of a URB is said: Linux's numbers, the only dialect a broker speaks. */
 static const struct {
     int error;
@@ -80,8 +78,6 @@ describe(const struct uw_broker *b, struct uw_device_info *info)
     *info = b->device->info;
     snprintf(info->path, sizeof(info->path), UW_SHARED_PATH "%s%.200s", p->name,
              b->device->info.path);
-    info->busnum = DEVID_BUS;
-    info->devnum = uw_import_bus(b->device->import);
     info->configuration_value = (uint8_t)b->device->value;
 }
 

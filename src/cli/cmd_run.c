@@ -2,43 +2,25 @@
  * cmd_run.c - usbwire run: starts a program that finds a server's devices where it looks for local
  * ones
  *
- * The server is asked and the devices are resolved before the program starts, since most programs
- * have nothing to say but "no device found".
+ * The devices are imported before the program starts, since most programs have nothing to say but
+ * "no device found", and shared with it and all that it starts, so that none is reset between two
+ * of them.
  */
 #include <dlfcn.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "cli.h"
 #include "names.h"
-#include "options.h"
+#include "shares.h"
 #include "target.h"
 
-#define DEVICES_MAX 32u
-#define HIDAPI      "libhidapi-libusb.so.0"
-
-struct choice_of_run {
-    char devices[DEVICES_MAX * 40]; /* what USBWIRE_DEVICES is to say */
-    unsigned count;
-};
+#define HIDAPI "libhidapi-libusb.so.0"
 
 /* ---- which devices ---- */
-
-static int
-add_device(struct choice_of_run *chosen, const char *busid)
-{
-    size_t n = strlen(chosen->devices);
-
-    if (chosen->count == DEVICES_MAX)
-        return cli_error("more than %u devices are chosen", DEVICES_MAX);
-    snprintf(chosen->devices + n, sizeof(chosen->devices) - n, "%s%s", n ? "," : "", busid);
-    chosen->count++;
-    return 0;
-}
 
 /* One of the --busid given, or there is none. */
 static int
@@ -66,94 +48,122 @@ print_offer(const struct uw_device_list *list)
     }
 }
 
-static int
-is_in_list(const struct uw_device_list *list, const char *busid)
+/* What matches, of a server's list. */
+static unsigned
+count_matches(const struct cli *cli, const struct uw_device_list *list,
+              const struct uw_choice *choice)
 {
-    for (unsigned i = 0; i < uw_device_list_count(list); i++)
-        if (strcmp(uw_device_list_get(list, i)->busid, busid) == 0)
-            return 1;
-    return 0;
-}
+    unsigned n = 0;
 
-/* Every --busid must be there. */
-static int
-check_named(const struct cli *cli, const struct uw_device_list *list)
-{
-    const char *given;
+    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
+        const struct uw_device_info *info = uw_device_list_get(list, i);
 
-    for (size_t i = 0; (given = cli_nth(cli, OPT_BUSID, i)); i++)
-        if (!is_in_list(list, given)) {
-            cli_error("%s has no device %s to offer now%s", uw_server_name(cli->server), given,
-                      uw_device_list_count(list) ? "; there is:" : "");
-            print_offer(list);
-            return TARGET_WRAPPER_FAILED;
-        }
-    return 0;
+        n += is_named(cli, info->busid) && uw_choice_matches(choice, info);
+    }
+    return n;
 }
 
 static int
-choose_from(const struct cli *cli, const struct uw_device_list *list, struct choice_of_run *chosen)
+share_matches(struct cli *cli, const struct uw_device_list *list, const struct uw_choice *choice,
+              struct shares *shares)
 {
-    int open = !cli_has(cli, OPT_BUSID) && !cli_has(cli, OPT_VID) && !cli_has(cli, OPT_PID) &&
-               !uw_server_busid(cli->server);
-    struct uw_choice choice;
-    int code = check_named(cli, list);
+    int code = 0;
 
-    cli_choice(cli, &choice);
-    choice.busid = NULL; /* is_named knows all of them */
     for (unsigned i = 0; !code && i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
 
-        if (is_named(cli, info->busid) && uw_choice_matches(&choice, info))
-            code = add_device(chosen, info->busid);
+        if (is_named(cli, info->busid) && uw_choice_matches(choice, info))
+            code = shares_add(shares, cli, info->busid, cli_has(cli, OPT_ALL));
     }
-    if (code)
-        return code;
-    if (!chosen->count) {
-        cli_error("no device of %s matches%s", uw_server_name(cli->server),
-                  uw_device_list_count(list) ? "; there is:" : ": it offers none");
-        print_offer(list);
-        return TARGET_WRAPPER_FAILED;
-    }
-    if (open && chosen->count > 1) {
-        cli_error("%s offers %u devices; choose with --busid, --vid and --pid, --serial or --all:",
-                  uw_server_name(cli->server), chosen->count);
-        print_offer(list);
-        return TARGET_WRAPPER_FAILED;
-    }
-    return 0;
+    return code;
 }
 
-/* A serial number is read from the device itself, and a device that is waited for is there when it
- * can be imported. */
 static int
-choose_by_import(struct cli *cli, struct choice_of_run *chosen)
+share_from(struct cli *cli, const struct uw_device_list *list, struct shares *shares)
 {
-    if (cli_choose(cli))
+    int open = !cli_has(cli, OPT_VID) && !cli_has(cli, OPT_PID) && !cli_has(cli, OPT_ALL) &&
+               !uw_server_busid(cli->server);
+    struct uw_choice choice;
+    unsigned n;
+
+    cli_choice(cli, &choice);
+    choice.busid = NULL;
+    n = count_matches(cli, list, &choice);
+    if (n == 0 || (open && n > 1)) {
+        if (n)
+            cli_error("%s offers %u devices; choose with --busid, --vid and --pid, --serial or "
+                      "--all:",
+                      uw_server_name(cli->server), n);
+        else
+            cli_error("no device of %s matches%s", uw_server_name(cli->server),
+                      uw_device_list_count(list) ? "; there is:" : ": it offers none");
+        print_offer(list);
         return TARGET_WRAPPER_FAILED;
-    return add_device(chosen, uw_device_info(cli->device)->busid);
+    }
+    return share_matches(cli, list, &choice, shares);
+}
+
+static void
+print_list(struct cli *cli)
+{
+    struct uw_device_list *list;
+
+    if (uw_server_list(cli->server, cli_timeout(cli), &list, NULL) < 0)
+        return;
+    print_offer(list);
+    uw_device_list_free(list);
+}
+
+/* By busid: servers may hide from the list what somebody holds, perhaps one of our own. */
+static int
+share_named(struct cli *cli, struct shares *shares)
+{
+    const char *given;
+    int code = 0;
+
+    for (size_t i = 0; !code && (given = cli_nth(cli, OPT_BUSID, i)); i++)
+        code = shares_add(shares, cli, given, 0);
+    if (code == CLI_NO_DEVICE)
+        print_list(cli);
+    return code;
+}
+
+/* A serial number is read from the device itself. */
+static int
+share_by_serial(struct cli *cli, struct shares *shares)
+{
+    int code = cli_choose(cli);
+
+    return code ? code : shares_add(shares, cli, uw_device_info(cli->device)->busid, 0);
 }
 
 static int
-choose_from_list(struct cli *cli, struct choice_of_run *chosen)
+share_listed(struct cli *cli, struct shares *shares)
 {
     struct uw_device_list *list;
     struct uw_fault fault;
     int code;
 
-    if (cli_connect(cli))
-        return TARGET_WRAPPER_FAILED;
-    if (uw_server_list(cli->server, cli_time(cli, OPT_TIMEOUT, uw_never()), &list, &fault) < 0) {
-        cli_fault(&fault, CLI_CONNECTING);
-        return TARGET_WRAPPER_FAILED;
-    }
-    if (cli_has(cli, OPT_ALL)) {
-        snprintf(chosen->devices, sizeof(chosen->devices), "all");
-        code = 0;
-    } else {
-        code = choose_from(cli, list, chosen);
-    }
+    if (uw_server_list(cli->server, cli_time(cli, OPT_TIMEOUT, uw_never()), &list, &fault) < 0)
+        return cli_fault(&fault, CLI_CONNECTING);
+    code = share_from(cli, list, shares);
     uw_device_list_free(list);
+    return code;
+}
+
+static int
+share_devices(struct cli *cli, struct shares *shares)
+{
+    int code;
+
+    if (cli_has(cli, OPT_SERIAL))
+        return share_by_serial(cli, shares);
+    code = cli_connect(cli);
+    if (code)
+        return code;
+    code = cli_has(cli, OPT_BUSID) ? share_named(cli, shares) : share_listed(cli, shares);
+    if (!code && !shares_count(shares))
+        code = cli_error("none of the devices of %s can be had", uw_server_name(cli->server));
     return code;
 }
 
@@ -237,10 +247,23 @@ set_preload(const struct cli *cli)
     return code;
 }
 
+static int
+set_environment(const struct cli *cli, const struct shares *shares)
+{
+    char *addresses = shares_addresses(shares);
+    int code = 0;
+
+    if (!addresses || setenv("USBWIRE_SERVERS", addresses, 1) ||
+        setenv("USBWIRE_DEVICES", "all", 1))
+        code = cli_error("out of memory");
+    free(addresses);
+    return code ? code : set_preload(cli);
+}
+
 int
 cmd_run(struct cli *cli)
 {
-    struct choice_of_run chosen = {.count = 0};
+    struct shares *shares;
     char path[PATH_MAX];
     int code;
 
@@ -249,17 +272,13 @@ cmd_run(struct cli *cli)
     code = target_find(cli->operands[0], path);
     if (code)
         return code;
-    code = cli_has(cli, OPT_SERIAL) || cli_has(cli, OPT_WAIT) ? choose_by_import(cli, &chosen)
-                                                              : choose_from_list(cli, &chosen);
-    if (code)
-        return TARGET_WRAPPER_FAILED;
-    uw_device_free(cli->device); /* the program imports it itself */
-    cli->device = NULL;
-    if (setenv("USBWIRE_SERVERS", uw_server_name(cli->server), 1) ||
-        setenv("USBWIRE_DEVICES", chosen.devices, 1) || set_preload(cli))
-        return TARGET_WRAPPER_FAILED;
-    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-    execv(path, cli->operands);
-    cli_error("%s: %s", path, strerror(errno));
-    return TARGET_CANNOT_RUN;
+    shares = shares_new();
+    if (!shares)
+        code = cli_error("out of memory");
+    if (code || share_devices(cli, shares) || set_environment(cli, shares))
+        code = TARGET_WRAPPER_FAILED;
+    else
+        code = child_run(path, cli->operands);
+    shares_free(shares);
+    return code;
 }

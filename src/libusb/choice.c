@@ -10,7 +10,7 @@
 #include "libusb/choice.h"
 #include "libusb/log.h"
 
-#define SEPARATORS ", \t\r\n"
+#define BLANKS " \t\r\n"
 
 static void
 add_server(struct choice *c, const char *word)
@@ -92,13 +92,22 @@ add_selector(struct choice *c, const char *word)
     c->selectors[c->num_selectors++] = s;
 }
 
+/* Words between commas, without the blanks around them; a path may have some within. */
 static void
 each_word(struct choice *c, const char *text, void (*add)(struct choice *c, const char *word))
 {
     char *copy = strdup(text), *rest = copy, *word;
 
-    while (copy && (word = strtok_r(rest, SEPARATORS, &rest)))
-        add(c, word);
+    while (copy && (word = strtok_r(rest, ",", &rest))) {
+        size_t n;
+
+        word += strspn(word, BLANKS);
+        for (n = strlen(word); n && strchr(BLANKS, word[n - 1]); n--)
+            ;
+        word[n] = '\0';
+        if (n)
+            add(c, word);
+    }
     free(copy);
 }
 

@@ -1,7 +1,7 @@
 /*
  * choice.h - which servers, and which of their devices, a program is to see
  *
- *     USBWIRE_SERVERS   addresses, separated by commas or blanks; else USBWIRE_HOST, one address
+ *     USBWIRE_SERVERS   addresses, separated by commas; else USBWIRE_HOST, one address
  *     USBWIRE_DEVICES   selectors, likewise: BUSID, VID:PID, VID:PID:SERIAL, or "all"
  *
  * What the environment leaves open is taken from "servers = ..." and "devices = ..." in
@@ -13,7 +13,7 @@
 
 #include "libusb/dropin.h"
 
-#define CHOICE_SERVERS   8u
+#define CHOICE_SERVERS   32u
 #define CHOICE_SELECTORS 32u
 
 struct choice_selector {

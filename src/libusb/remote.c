@@ -10,7 +10,6 @@
 /* Buses of local devices are numbered from 1; programs that look into /sys under a remote device's
  * numbers must find nothing there. */
 #define FIRST_BUS         100u
-#define BUSES             156u
 #define BUSES_OF_A_SERVER 32u
 
 /* How long a server may need to see that we gave a device back. */
@@ -38,7 +37,7 @@ read_ports(struct remote *r)
 }
 
 struct remote *
-remote_new(struct uw_server *server, unsigned server_index, const struct uw_device_info *info)
+remote_new(struct uw_server *server, const struct uw_device_info *info)
 {
     struct remote *r = calloc(1, sizeof(*r));
 
@@ -52,15 +51,21 @@ remote_new(struct uw_server *server, unsigned server_index, const struct uw_devi
     r->info.interfaces = NULL;
     r->info.num_interfaces = 0;
     r->configuration = -1;
-    r->bus =
-        (uint8_t)(FIRST_BUS +
-                  (server_index * BUSES_OF_A_SERVER + info->busnum % BUSES_OF_A_SERVER) % BUSES);
+    r->bus = (uint8_t)(FIRST_BUS + info->busnum % BUSES_OF_A_SERVER);
     r->address = (uint8_t)(info->devnum & 0x7f ? info->devnum & 0x7f : 1);
     read_ports(r);
     world_lock();
     r->number = ++numbers;
     world_unlock();
     return r;
+}
+
+void
+remote_next_bus(struct remote *r)
+{
+    unsigned bus = r->bus + BUSES_OF_A_SERVER;
+
+    r->bus = (uint8_t)(bus <= UINT8_MAX ? bus : FIRST_BUS + bus % BUSES_OF_A_SERVER);
 }
 
 struct remote *
@@ -123,6 +128,15 @@ keep_descriptors(struct remote *r, struct uw_device *device)
     return 0;
 }
 
+/* Another process of this user may hold the device and share it. */
+static int
+import_shared(struct remote *r, const struct uw_choice *choice, struct uw_device **ret_device)
+{
+    if (strncmp(uw_server_name(r->server), "unix:", 5) == 0)
+        return UW_ERROR_NOT_FOUND; /* that is where we are already */
+    return uw_broker_find(r->server, choice, uw_msec(IMPORT_MS), ret_device, NULL);
+}
+
 /* A device that we gave back just now may still be seen as ours for a moment. */
 static int
 import(struct remote *r, struct uw_device **ret_device, struct uw_fault *fault)
@@ -137,6 +151,8 @@ import(struct remote *r, struct uw_device **ret_device, struct uw_fault *fault)
     world_unlock();
     uw_choice_init(&choice);
     choice.busid = r->info.busid;
+    if (import_shared(r, &choice, ret_device) == 0)
+        return 0;
     return uw_find(r->server, &choice, wait, uw_msec(IMPORT_MS), ret_device, NULL, fault);
 }
 

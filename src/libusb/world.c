@@ -38,7 +38,6 @@ static unsigned extra_timeout;
 /* Under `enumerating`. */
 static struct refusal refusals[REFUSALS];
 static unsigned num_refusals;
-static int last_result;
 
 /* Under `lock`. */
 static struct uw_usec listed_at; /* 0: never, or to be forgotten */
@@ -222,6 +221,28 @@ find_remote_locked(const struct station *s, const struct uw_device_info *info)
     return NULL;
 }
 
+/* Devices of several servers may have the same numbers there. */
+static void
+find_place_locked(struct remote *r)
+{
+    struct uw_list *pos, *tmp;
+    uint8_t first = r->bus;
+
+    do {
+        int taken = 0;
+
+        uw_list_each(pos, tmp, &remotes)
+        {
+            const struct remote *other = UW_CONTAINER(pos, struct remote, link);
+
+            taken |= !other->gone && other->bus == r->bus && other->address == r->address;
+        }
+        if (!taken)
+            return;
+        remote_next_bus(r);
+    } while (r->bus != first);
+}
+
 /* The device a record is of: the one we know, or one that has come in its place. */
 static int
 was_replaced_locked(const struct remote *r, const struct uw_device_info *info)
@@ -232,7 +253,7 @@ was_replaced_locked(const struct remote *r, const struct uw_device_info *info)
 }
 
 static void
-take_record(struct station *s, unsigned index, const struct uw_device_info *info)
+take_record(struct station *s, const struct uw_device_info *info)
 {
     struct remote *r;
 
@@ -247,10 +268,11 @@ take_record(struct station *s, unsigned index, const struct uw_device_info *info
         r->listed = 2; /* seen now */
     world_unlock();
     if (!r) {
-        r = remote_new(s->server, index, info);
+        r = remote_new(s->server, info);
         if (!r)
             return;
         world_lock();
+        find_place_locked(r);
         uw_list_insert(&remotes, &r->link);
         world_unlock();
     }
@@ -312,32 +334,30 @@ sweep_locked(const struct station *s)
     }
 }
 
-static int
-ask(struct station *s, unsigned index)
+/* A server that does not answer has no devices: programs crash on a list that is none, since a
+ * computer's own never is. A person is told. */
+static void
+ask(struct station *s)
 {
-    struct uw_device_list *list;
+    struct uw_device_list *list = NULL;
     struct uw_fault fault;
     int r = uw_server_list(s->server, uw_never(), &list, &fault);
 
-    if (r < 0) {
-        if (s->failed != r)
-            log_fault(&fault);
-        s->failed = r;
-        return r;
-    }
-    s->failed = 0;
-    say_ambiguous(s, list);
-    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
+    if (r < 0 && s->failed != r)
+        log_fault(&fault);
+    s->failed = r;
+    if (list)
+        say_ambiguous(s, list);
+    for (unsigned i = 0; list && i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
 
         if (is_wanted(s, list, info))
-            take_record(s, index, info);
+            take_record(s, info);
     }
     uw_device_list_free(list);
     world_lock();
     sweep_locked(s);
     world_unlock();
-    return 0;
 }
 
 /* Remotes that are gone and have no user stay only as long as a libusb_device refers to them. */
@@ -362,30 +382,21 @@ drop_gone(void)
         remote_unref(UW_CONTAINER(pos, struct remote, link));
 }
 
-static int
+static void
 refresh(void)
 {
-    int answered = 0, r = 0;
-
-    for (unsigned i = 0; i < num_stations; i++) {
-        int e = ask(&stations[i], i);
-
-        if (e == 0)
-            answered = 1;
-        else
-            r = e;
-    }
+    for (unsigned i = 0; i < num_stations; i++)
+        ask(&stations[i]);
     drop_gone();
     world_lock();
     listed_at = uw_now();
     world_unlock();
-    return answered || r == 0 ? 0 : uw_error_libusb(r);
 }
 
 int
 world_refresh(void)
 {
-    int fresh, r;
+    int fresh;
 
     if (!world_loop())
         return LIBUSB_ERROR_NO_MEM;
@@ -394,11 +405,10 @@ world_refresh(void)
     fresh = listed_at.us && uw_usec_sub(uw_now(), listed_at).us < uw_msec(LIST_FRESH_MS).us;
     world_unlock();
     if (!fresh)
-        last_result = refresh();
-    r = last_result;
+        refresh();
     pthread_mutex_unlock(&enumerating);
     (void)world_tidy(uw_now());
-    return r;
+    return 0;
 }
 
 /* ---- lingering imports ---- */

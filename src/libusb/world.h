@@ -89,8 +89,11 @@ unsigned world_extra_timeout(void);
 
 /* ---- remote.c ---- */
 
-struct remote *remote_new(struct uw_server *server, unsigned server_index,
-                          const struct uw_device_info *info);
+struct remote *remote_new(struct uw_server *server, const struct uw_device_info *info);
+
+/* Its bus number is somebody else's: another one. */
+void remote_next_bus(struct remote *remote);
+
 struct remote *remote_ref_locked(struct remote *remote);
 void remote_unref(struct remote *remote);
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need, succeeded
+from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need, need_module, succeeded
 
 LSUSB_LINE = 'Bus 1'
 
@@ -31,6 +31,76 @@ def test_the_dash_dash_may_be_left_out():
         done = subprocess.run([USBWIRE, 'run', '-H', bench.address, 'sh', '-c', 'exit 7'],
                               env=ENV, check=False)
         assert done.returncode == 7
+
+
+def test_ends_as_the_program_does():
+    with Bench('loopback') as bench:
+        assert bench.run('sh', '-c', 'kill -9 $$').returncode == 128 + 9
+        running = bench.start('sh', '-c', 'trap "exit 5" TERM; echo here; sleep 60 & wait',
+                              stdout=subprocess.PIPE)
+        assert running.stdout.readline() == 'here\n'
+        running.terminate() # is passed on
+        assert running.wait(10) == 5
+        running.stdout.close()
+
+
+WRITE = """
+import usb.core
+d = usb.core.find(idVendor=0x1209)
+assert d.write(0x01, b'kept') == 4
+"""
+READ = """
+import usb.core
+d = usb.core.find(idVendor=0x1209)
+print(bytes(d.read(0x81, 64)).decode())
+"""
+HOLD = """
+import sys, usb.core, usb.util
+d = usb.core.find(idVendor=0x1209)
+usb.util.claim_interface(d, 0)
+print('held', flush=True)
+sys.stdin.read()
+"""
+CLAIM = """
+import usb.core, usb.util
+d = usb.core.find(idVendor=0x1209)
+try:
+    usb.util.claim_interface(d, 0)
+    print('had')
+except usb.core.USBError as e:
+    print(e.errno)
+usb.util.claim_interface(d, 1)
+assert d.ctrl_transfer(0x80, 6, 0x100, 0, 18)[0] == 18
+"""
+
+
+def test_the_device_is_not_reset_between_programs():
+    """A reset would throw away what was written and not read yet."""
+    python = need_module('usb.core')
+    with Bench('loopback') as bench:
+        out = succeeded(bench.run('sh', '-c', f'{python} -c "$1" && {python} -c "$2"', 'sh', WRITE,
+                                  READ))
+        assert out == 'kept\n', out
+
+
+def test_programs_share_a_device():
+    python = need_module('usb.core')
+    with Bench('loopback') as bench:
+        holder = bench.start(python, '-c', HOLD, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            assert holder.stdout.readline() == 'held\n'
+            for options in (['-b', '1-1'], []):
+                assert succeeded(bench.run(python, '-c', CLAIM, options=options)) == '16\n'
+            direct = {**ENV, 'LD_LIBRARY_PATH': os.path.join(BUILD, 'src', 'libusb'),
+                      'USBWIRE_SERVERS': bench.address}
+            done = subprocess.run([python, '-c', CLAIM], env=direct, capture_output=True, text=True,
+                                  check=False)
+            assert succeeded(done) == '16\n', done
+        finally:
+            holder.stdin.close()
+            holder.wait(10)
+            holder.stdout.close()
+        assert succeeded(bench.run(python, '-c', CLAIM)) == 'had\n'
 
 
 def refused(done, code, *words):

@@ -1,0 +1,78 @@
+/*
+ * child.c - another program, run to its end
+ */
+#include "child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "target.h"
+
+static volatile sig_atomic_t child;
+
+/* Every signal that programs are ended with, and those that a terminal sends to all of its group.
+ */
+static const int forwarded[] = {SIGTERM, SIGHUP}, ignored[] = {SIGINT, SIGQUIT, SIGPIPE};
+
+static void
+forward(int number)
+{
+    if (child > 0)
+        kill((pid_t)child, number);
+}
+
+static void
+set_handlers(void)
+{
+    struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+        sigaction(forwarded[i], &pass, NULL);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        sigaction(ignored[i], &ignore, NULL);
+}
+
+static int
+start(const char *path, char **words)
+{
+    posix_spawnattr_t attr;
+    sigset_t defaults;
+    pid_t pid = -1;
+    int r;
+
+    sigemptyset(&defaults);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        sigaddset(&defaults, ignored[i]);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigdefault(&attr, &defaults);
+    r = posix_spawn(&pid, path, NULL, &attr, words, environ);
+    posix_spawnattr_destroy(&attr);
+    child = r ? 0 : pid;
+    return r;
+}
+
+int
+child_run(const char *path, char **words)
+{
+    int r, status;
+
+    set_handlers();
+    r = start(path, words);
+    if (r) {
+        cli_error("%s: %s", path, strerror(r));
+        return TARGET_CANNOT_RUN;
+    }
+    while (waitpid((pid_t)child, &status, 0) < 0)
+        if (errno != EINTR)
+            return TARGET_WRAPPER_FAILED;
+    child = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,12 @@
+/*
+ * child.h - another program, run to its end
+ */
+#ifndef UW_CLI_CHILD_H
+#define UW_CLI_CHILD_H
+
+/* Runs the program with this environment's variables and waits for its end. Signals that ask this
+ * process to end go to the child; those of the terminal it gets by itself. Its exit code, 128 and
+ * the number of the signal that ended it, or 126 after a message when it does not start. */
+int child_run(const char *path, char **words);
+
+#endif

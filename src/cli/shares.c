@@ -1,0 +1,107 @@
+/*
+ * shares.c - devices that this process holds and other programs use
+ */
+#include "shares.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct share {
+    struct share *next;
+    struct uw_device *device;
+    struct uw_broker *broker; /* NULL: another process shares it */
+    char address[256];
+};
+
+struct shares {
+    struct share *first, **last;
+    unsigned count;
+};
+
+struct shares *
+shares_new(void)
+{
+    struct shares *s = calloc(1, sizeof(*s));
+
+    if (s)
+        s->last = &s->first;
+    return s;
+}
+
+void
+shares_free(struct shares *s)
+{
+    struct share *next;
+
+    for (struct share *one = s ? s->first : NULL; one; one = next) {
+        next = one->next;
+        uw_broker_free(one->broker);
+        uw_device_free(one->device);
+        free(one);
+    }
+    free(s);
+}
+
+static int
+get(struct cli *cli, const char *busid, struct share *one, struct uw_fault *fault)
+{
+    struct uw_choice choice;
+    int r;
+
+    uw_choice_init(&choice);
+    choice.busid = busid;
+    r = uw_broker_find(cli->server, &choice, uw_never(), &one->device, fault);
+    if (r == 0) {
+        snprintf(one->address, sizeof(one->address), "%s",
+                 uw_server_name(uw_device_server(one->device)));
+        return 0;
+    }
+    r = uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &one->device,
+                NULL, fault);
+    if (r == 0)
+        r = uw_broker_new(one->device, &one->broker, fault);
+    if (r == 0)
+        snprintf(one->address, sizeof(one->address), "%s", uw_broker_address(one->broker));
+    return r;
+}
+
+int
+shares_add(struct shares *s, struct cli *cli, const char *busid, int leniently)
+{
+    struct share *one = calloc(1, sizeof(*one));
+    char text[UW_FAULT_TEXT_MAX];
+    struct uw_fault fault;
+
+    if (!one)
+        return cli_error("out of memory");
+    if (get(cli, busid, one, &fault) < 0) {
+        uw_device_free(one->device);
+        free(one);
+        if (!leniently)
+            return cli_fault(&fault, CLI_CHOOSING);
+        cli_remark(cli, "left out: %s", uw_fault_text(&fault, text, sizeof(text)));
+        return 0;
+    }
+    *s->last = one;
+    s->last = &one->next;
+    s->count++;
+    return 0;
+}
+
+unsigned
+shares_count(const struct shares *s)
+{
+    return s->count;
+}
+
+char *
+shares_addresses(const struct shares *s)
+{
+    size_t room = s->count * (sizeof(s->first->address) + 1u) + 1u, n = 0;
+    char *list = calloc(1, room);
+
+    for (const struct share *one = s->first; list && one; one = one->next)
+        n += (size_t)snprintf(list + n, room - n, "%s%s", n ? "," : "", one->address);
+    return list;
+}

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static void *
 listen_on(void *arg)
 {
     struct stage *s = (struct stage *)arg;
+    int one = 1;
 
     for (;;) {
         int fd = accept(s->listener, NULL, NULL);
@@ -64,6 +66,7 @@ listen_on(void *arg)
 
         if (fd < 0)
             return NULL;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         pthread_mutex_lock(&s->lock);
         if (s->count == CONNECTIONS_MAX)
             die("too many connections");

@@ -1,0 +1,515 @@
+/*
+ * Many threads in one loop: who waits drives, nobody holds up anybody else, the lead always goes to
+ * somebody who is there, and every URB completes once whatever is done to it at the same time.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/service.h"
+#include "support/client.h"
+
+#define THREADS 6
+
+/* A blocking transfer, as uw_transfer makes them: the URB is on the stack of whoever waits. */
+static int
+transfer(struct client *c, uint8_t endpoint, void *data, size_t length, size_t *ret_actual)
+{
+    struct uw_urb urb = {0};
+    int r;
+
+    uw_urb_init(&urb);
+    if (endpoint & 0x0f)
+        uw_urb_set_transfer(&urb, NULL, endpoint, data, length);
+    else
+        uw_urb_set_control(&urb, NULL, (uint8_t)(endpoint | 0x40), 1, 0, 0, data, (uint16_t)length);
+    urb.x.max_packet = 64;
+    uw_loop_lock(c->loop);
+    r = uw_import_submit_locked(c->import, &urb, NULL);
+    if (r == 0) {
+        uw_urb_wait_locked(c->loop, &urb);
+        r = urb.x.status;
+    }
+    uw_loop_unlock(c->loop);
+    if (ret_actual)
+        *ret_actual = urb.x.actual;
+    return r;
+}
+
+static pthread_t
+start(void *(*run)(void *arg), void *arg)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+    return thread;
+}
+
+/* ---- servers ---- */
+
+#define HELD_MAX 64
+
+/* A read of endpoint 0x8f is kept until vendor request 99 lets one go, or the next to come. IN of
+ * others is answered with counting bytes of that endpoint, everything else accepted. */
+static void
+act_keep(struct stage *stage, int fd, unsigned number)
+{
+    struct uw_pdu pdu, held[HELD_MAX];
+    uint8_t next[16] = {0};
+    unsigned kept = 0, free_ones = 0;
+
+    (void)number;
+    if (!stage_import(fd, NULL))
+        return;
+    while (stage_command(fd, &pdu, NULL, 0)) {
+        uint8_t data[512] = {0};
+        size_t n = (size_t)pdu.length;
+        unsigned ep = pdu.ep & 15u;
+
+        if (pdu.command == UW_CMD_UNLINK) {
+            for (unsigned i = 0; i < kept; i++)
+                if (held[i].seqnum == pdu.target)
+                    held[i] = held[--kept];
+            stage_unlinked(fd, &pdu, -104);
+            continue;
+        }
+        if (ep == 15 && pdu.direction == UW_DIR_IN) {
+            if (free_ones) {
+                free_ones--;
+                stage_reply(fd, &pdu, 0, data, 64);
+            } else if (kept < HELD_MAX) {
+                held[kept++] = pdu;
+            }
+            stage_reach(stage, kept);
+            continue;
+        }
+        if (pdu.direction == UW_DIR_IN && n > sizeof(data))
+            n = sizeof(data);
+        for (size_t i = 0; pdu.direction == UW_DIR_IN && i < n; i++)
+            data[i] = next[ep]++;
+        if (ep == 0 && pdu.setup[1] == 99 && kept)
+            stage_reply(fd, &held[--kept], 0, data, 64);
+        else if (ep == 0 && pdu.setup[1] == 99)
+            free_ones++;
+        stage_reply(fd, &pdu, 0, data, n);
+    }
+}
+
+/* ---- nobody holds up anybody ---- */
+
+static void *
+read_silent_endpoint(void *arg)
+{
+    uint8_t data[64];
+
+    return (void *)(intptr_t)transfer((struct client *)arg, 0x8f, data, 64, NULL);
+}
+
+static int
+let_one_go(struct client *c)
+{
+    struct uw_urb urb = {0};
+    uint8_t data[1];
+    int r;
+
+    uw_urb_init(&urb);
+    uw_urb_set_control(&urb, NULL, 0xc0, 99, 0, 0, data, 1);
+    uw_loop_lock(c->loop);
+    r = uw_import_submit_locked(c->import, &urb, NULL);
+    if (r == 0) {
+        uw_urb_wait_locked(c->loop, &urb);
+        r = urb.x.status;
+    }
+    uw_loop_unlock(c->loop);
+    return r;
+}
+
+/* While one thread is blocked in a read - it leads - writes and control transfers of others go
+ * through. If they did not this test would not end. */
+static void
+test_blocked_read_delays_nobody(void **state)
+{
+    struct client c;
+    uint8_t data[512] = {0};
+    pthread_t reader;
+    void *r;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    reader = start(read_silent_endpoint, &c);
+    stage_await(c.stage, 1);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(transfer(&c, 0x01, data, sizeof(data), NULL), UW_OK);
+        assert_int_equal(transfer(&c, 0x80, data, 18, NULL), UW_OK);
+        assert_int_equal(transfer(&c, 0x81, data, 64, NULL), UW_OK);
+    }
+    assert_int_equal(let_one_go(&c), UW_OK);
+    assert_int_equal(pthread_join(reader, &r), 0);
+    assert_int_equal((intptr_t)r, UW_OK);
+    client_stop(&c);
+}
+
+/* ---- many at once ---- */
+
+struct worker {
+    struct client *c;
+    uint8_t endpoint;
+    int rounds;
+    int failed; /* line */
+};
+
+#define WORKER_CHECK(condition)                                                                    \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            w->failed = __LINE__;                                                                  \
+            return NULL;                                                                           \
+        }                                                                                          \
+    } while (0)
+
+static void *
+work(void *arg)
+{
+    struct worker *w = (struct worker *)arg;
+    uint8_t data[512], next = 0;
+    size_t actual;
+
+    for (int i = 0; i < w->rounds; i++) {
+        size_t length = (size_t)(1 + i % 8) * 64;
+
+        WORKER_CHECK(transfer(w->c, w->endpoint | 0x80, data, length, &actual) == UW_OK);
+        WORKER_CHECK(actual == length);
+        for (size_t k = 0; k < length; k++)
+            WORKER_CHECK(data[k] == next++);
+        WORKER_CHECK(transfer(w->c, w->endpoint, data, length, &actual) == UW_OK);
+        WORKER_CHECK(actual == length);
+        WORKER_CHECK(transfer(w->c, 0x80, data, 18, &actual) == UW_OK && actual == 18);
+    }
+    return NULL;
+}
+
+static void
+run_workers(struct client *c, int rounds)
+{
+    struct worker workers[THREADS];
+    pthread_t threads[THREADS];
+
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){c, (uint8_t)(i + 1), rounds, 0};
+        threads[i] = start(work, &workers[i]);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        if (workers[i].failed)
+            fail_msg("thread %u failed in line %d", i, workers[i].failed);
+    }
+}
+
+/* Each endpoint's bytes arrive in order and complete, whoever read the socket. */
+static void
+test_many_threads(void **state)
+{
+    struct client c;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    run_workers(&c, 50);
+    client_stop(&c);
+}
+
+static void *
+hold_and_release(void *arg)
+{
+    struct worker *w = (struct worker *)arg;
+
+    for (int i = 0; i < w->rounds; i++) {
+        WORKER_CHECK(uw_service_hold(w->c->loop) == 0);
+        uw_service_release(w->c->loop);
+    }
+    return NULL;
+}
+
+/* The service thread comes and goes among them. */
+static void
+test_service_among_them(void **state)
+{
+    struct worker holders[2];
+    pthread_t threads[2];
+    struct client c;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    for (unsigned i = 0; i < 2; i++) {
+        holders[i] = (struct worker){&c, 0, 100, 0};
+        threads[i] = start(hold_and_release, &holders[i]);
+    }
+    run_workers(&c, 20);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(holders[i].failed, 0);
+    }
+    client_stop(&c);
+}
+
+/* ---- the lead ---- */
+
+/* All wait for an answer on one endpoint, one leads. Answers come one by one; each time one thread
+ * leaves, now the leader, now a follower, and the rest must still be served. */
+static void
+test_lead_is_handed_over(void **state)
+{
+    struct client c;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    for (int round = 0; round < 5; round++) {
+        pthread_t threads[THREADS];
+        void *r;
+
+        for (unsigned i = 0; i < THREADS; i++)
+            threads[i] = start(read_silent_endpoint, &c);
+        for (unsigned i = 0; i < THREADS; i++)
+            assert_int_equal(let_one_go(&c), UW_OK);
+        for (unsigned i = 0; i < THREADS; i++) {
+            assert_int_equal(pthread_join(threads[i], &r), 0);
+            assert_int_equal((intptr_t)r, UW_OK);
+        }
+    }
+    client_stop(&c);
+}
+
+/* ---- races ---- */
+
+struct race {
+    struct client c;
+    struct uw_urb *urbs[32];
+    pthread_barrier_t barrier;
+    int rounds;
+};
+
+static void *
+cancel_them(void *arg)
+{
+    struct race *r = (struct race *)arg;
+
+    for (int i = 0; i < r->rounds; i++) {
+        pthread_barrier_wait(&r->barrier);
+        for (unsigned k = 0; k < 32; k++)
+            (void)client_cancel(&r->c, r->urbs[k]);
+        pthread_barrier_wait(&r->barrier);
+    }
+    return NULL;
+}
+
+/* URBs are cancelled while their answers come in: each completes once, one way or the other. */
+static void
+test_cancel_races_completion(void **state)
+{
+    static struct race r;
+    pthread_t thread;
+
+    (void)state;
+    client_start(&r.c, act_keep, NULL);
+    client_must_import(&r.c);
+    r.rounds = 30;
+    assert_int_equal(pthread_barrier_init(&r.barrier, NULL, 2), 0);
+    thread = start(cancel_them, &r);
+    for (int i = 0; i < r.rounds; i++) {
+        for (unsigned k = 0; k < 32; k++)
+            r.urbs[k] = client_submit(&r.c, k % 3 ? 0x81 : 0x01, 64, 0);
+        pthread_barrier_wait(&r.barrier);
+        for (unsigned k = 0; k < 32; k++) {
+            struct uw_urb *urb;
+            int status;
+
+            assert_int_equal(uw_queue_wait(r.c.queue, uw_msec(30000)), 1);
+            urb = uw_queue_pop(r.c.queue);
+            status = uw_urb_status(urb);
+            assert_true(status == UW_OK || status == UW_ERROR_CANCELLED);
+        }
+        pthread_barrier_wait(&r.barrier);
+        assert_null(uw_queue_pop(r.c.queue));
+        for (unsigned k = 0; k < 32; k++)
+            client_urb_free(r.urbs[k]);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_barrier_destroy(&r.barrier);
+    client_stop(&r.c);
+}
+
+static void *
+wait_for_one(void *arg)
+{
+    struct client *c = (struct client *)arg;
+
+    return (void *)(intptr_t)uw_queue_wait(c->queue, uw_msec(30000));
+}
+
+/* An import is given back while somebody waits for one of its URBs. */
+static void
+test_freed_while_waited_for(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct client c;
+        struct uw_urb *urb;
+        pthread_t thread;
+        void *r;
+
+        client_start(&c, act_keep, NULL);
+        client_must_import(&c);
+        urb = client_submit(&c, 0x8f, 64, 0);
+        thread = start(wait_for_one, &c);
+        if (i & 1)
+            stage_await(c.stage, 1);
+        uw_import_free(c.import);
+        c.import = NULL;
+        assert_int_equal(pthread_join(thread, &r), 0);
+        assert_int_equal((intptr_t)r, 1);
+        assert_int_equal(client_finish(&c, urb), UW_ERROR_CANCELLED);
+        client_urb_free(urb);
+        client_stop(&c);
+    }
+}
+
+static void *
+import_and_free(void *arg)
+{
+    struct worker *w = (struct worker *)arg;
+    char busid[8] = "2-0";
+
+    busid[2] = (char)('0' + w->endpoint);
+    for (int i = 0; i < w->rounds; i++) {
+        struct uw_import *im = NULL;
+
+        WORKER_CHECK(uw_import_new(w->c->server, busid, uw_msec(30000), &im, NULL) == 0);
+        uw_import_free(im);
+    }
+    return NULL;
+}
+
+/* Imports come and go while others work. */
+static void
+test_imports_come_and_go(void **state)
+{
+    struct worker workers[2];
+    pthread_t threads[2];
+    struct client c;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    for (unsigned i = 0; i < 2; i++) {
+        workers[i] = (struct worker){&c, (uint8_t)i, 12, 0};
+        threads[i] = start(import_and_free, &workers[i]);
+    }
+    run_workers(&c, 20);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(workers[i].failed, 0);
+    }
+    client_stop(&c);
+}
+
+/* ---- interrupts ---- */
+
+static void *
+interrupt_often(void *arg)
+{
+    struct worker *w = (struct worker *)arg;
+
+    for (int i = 0; i < w->rounds; i++)
+        uw_loop_interrupt(w->c->loop);
+    return NULL;
+}
+
+/* Waits end early and nothing is lost. */
+static void
+test_interrupts(void **state)
+{
+    struct worker w;
+    struct client c;
+    pthread_t thread;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    w = (struct worker){&c, 0, 2000, 0};
+    thread = start(interrupt_often, &w);
+    for (int i = 0; i < 200; i++) {
+        struct uw_urb *urb = client_submit(&c, 0x81, 64, 0);
+        int r;
+
+        while ((r = uw_queue_wait(c.queue, uw_msec(30000))) == UW_ERROR_INTERRUPTED)
+            ;
+        assert_int_equal(r, 1);
+        assert_ptr_equal(uw_queue_pop(c.queue), urb);
+        assert_int_equal(uw_urb_status(urb), UW_OK);
+        client_urb_free(urb);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    client_stop(&c);
+}
+
+/* A thread that polls the queue's descriptor is told by whoever drives. */
+static void *
+poll_queue(void *arg)
+{
+    struct client *c = (struct client *)arg;
+    struct pollfd p = {.fd = uw_queue_fd(c->queue), .events = POLLIN};
+    intptr_t n = 0;
+
+    while (n < 20 && poll(&p, 1, 30000) == 1) {
+        struct uw_urb *urb;
+
+        while ((urb = uw_queue_pop(c->queue))) {
+            client_urb_free(urb);
+            n++;
+        }
+    }
+    return (void *)n;
+}
+
+static void
+test_queue_descriptor(void **state)
+{
+    struct client c;
+    uint8_t data[18];
+    pthread_t thread;
+    void *n;
+
+    (void)state;
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    thread = start(poll_queue, &c);
+    for (int i = 0; i < 20; i++) {
+        (void)client_submit(&c, 0x81, 64, 0);
+        assert_int_equal(transfer(&c, 0x80, data, 18, NULL), UW_OK);
+    }
+    assert_int_equal(transfer(&c, 0x80, data, 18, NULL), UW_OK);
+    assert_int_equal(pthread_join(thread, &n), 0);
+    assert_int_equal((intptr_t)n, 20);
+    client_stop(&c);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocked_read_delays_nobody),
+        cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_service_among_them),
+        cmocka_unit_test(test_lead_is_handed_over),
+        cmocka_unit_test(test_cancel_races_completion),
+        cmocka_unit_test(test_freed_while_waited_for),
+        cmocka_unit_test(test_imports_come_and_go),
+        cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_queue_descriptor),
+    };
+
+    return client_run_tests(tests);
+}

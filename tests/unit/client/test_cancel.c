@@ -1,0 +1,209 @@
+/*
+ * Threads that are cancelled (pthread_cancel) while they wait. Not in the suite for
+ * ThreadSanitizer, which loses its way when a thread is cancelled inside epoll_wait.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "support/client.h"
+
+/* A blocking transfer, as uw_transfer makes them: the URB is on the stack of whoever waits. */
+static int
+transfer(struct client *c, uint8_t endpoint, void *data, size_t length, size_t *ret_actual)
+{
+    struct uw_urb urb = {0};
+    int r;
+
+    uw_urb_init(&urb);
+    if (endpoint & 0x0f)
+        uw_urb_set_transfer(&urb, NULL, endpoint, data, length);
+    else
+        uw_urb_set_control(&urb, NULL, (uint8_t)(endpoint | 0x40), 1, 0, 0, data, (uint16_t)length);
+    urb.x.max_packet = 64;
+    uw_loop_lock(c->loop);
+    r = uw_import_submit_locked(c->import, &urb, NULL);
+    if (r == 0) {
+        uw_urb_wait_locked(c->loop, &urb);
+        r = urb.x.status;
+    }
+    uw_loop_unlock(c->loop);
+    if (ret_actual)
+        *ret_actual = urb.x.actual;
+    return r;
+}
+
+static pthread_t
+start(void *(*run)(void *arg), void *arg)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+    return thread;
+}
+
+#define HELD_MAX 8
+
+/* Reads are kept, and taken back where that is asked for; vendor request 99 lets one go. */
+static void
+act_keep(struct stage *stage, int fd, unsigned number)
+{
+    static const uint8_t data[64];
+    struct uw_pdu pdu, held[HELD_MAX];
+    unsigned kept = 0;
+
+    (void)number;
+    if (!stage_import(fd, NULL))
+        return;
+    while (stage_command(fd, &pdu, NULL, 0)) {
+        if (pdu.command == UW_CMD_UNLINK) {
+            for (unsigned i = 0; i < kept; i++)
+                if (held[i].seqnum == pdu.target)
+                    held[i] = held[--kept];
+            stage_unlinked(fd, &pdu, -104);
+        } else if (pdu.ep && kept < HELD_MAX) {
+            held[kept++] = pdu;
+            stage_reach(stage, kept);
+        } else {
+            if (pdu.setup[1] == 99 && kept)
+                stage_reply(fd, &held[--kept], 0, data, 64);
+            stage_reply(fd, &pdu, 0, data, (size_t)pdu.length);
+        }
+    }
+}
+
+static void *
+read_silent_endpoint(void *arg)
+{
+    uint8_t data[64];
+
+    return (void *)(intptr_t)transfer((struct client *)arg, 0x8f, data, 64, NULL);
+}
+
+static int
+let_one_go(struct client *c)
+{
+    struct uw_urb urb = {0};
+    uint8_t data[1];
+    int r;
+
+    uw_urb_init(&urb);
+    uw_urb_set_control(&urb, NULL, 0xc0, 99, 0, 0, data, 1);
+    uw_loop_lock(c->loop);
+    r = uw_import_submit_locked(c->import, &urb, NULL);
+    if (r == 0) {
+        uw_urb_wait_locked(c->loop, &urb);
+        r = urb.x.status;
+    }
+    uw_loop_unlock(c->loop);
+    return r;
+}
+
+/* A thread is cancelled inside its read, as leader and as follower. Its URB, which lies on its
+ * stack, is out of the engine before the stack is gone, the lock is free, and the others go on. */
+static void
+cancel_one(int leader)
+{
+    pthread_t first, second, victim, other;
+    struct client c;
+    void *r;
+
+    client_start(&c, act_keep, NULL);
+    client_must_import(&c);
+    first = start(read_silent_endpoint, &c); /* leads */
+    stage_await(c.stage, 1);
+    second = start(read_silent_endpoint, &c);
+    stage_await(c.stage, 2);
+    victim = leader ? first : second;
+    other = leader ? second : first;
+    assert_int_equal(pthread_cancel(victim), 0);
+    assert_int_equal(pthread_join(victim, &r), 0);
+    assert_ptr_equal(r, PTHREAD_CANCELED);
+    assert_int_equal(let_one_go(&c), UW_OK);
+    assert_int_equal(pthread_join(other, &r), 0);
+    assert_int_equal((intptr_t)r, UW_OK);
+    assert_int_equal(client_run(&c, 0x80, 18, 0), UW_OK);
+    client_stop(&c);
+}
+
+static void
+test_leader_is_cancelled(void **state)
+{
+    (void)state;
+    cancel_one(1);
+}
+
+static void
+test_follower_is_cancelled(void **state)
+{
+    (void)state;
+    cancel_one(0);
+}
+
+static void *
+import_another(void *arg)
+{
+    struct client *c = (struct client *)arg;
+    struct uw_import *im;
+
+    (void)uw_import_new(c->server, "9-9", uw_never(), &im, NULL);
+    return NULL;
+}
+
+static void
+act_never_import(struct stage *stage, int fd, unsigned number)
+{
+    char busid[UW_OP_BUSID_SIZE];
+
+    (void)number;
+    if (!stage_request(fd, busid))
+        return;
+    stage_reach(stage, 1);
+    stage_drain(fd);
+}
+
+/* Cancelled inside an import, and inside a list: nothing is left of either. */
+static void *
+list_devices(void *arg)
+{
+    struct client *c = (struct client *)arg;
+    struct uw_device_list *list;
+
+    (void)uw_server_list(c->server, uw_never(), &list, NULL);
+    return NULL;
+}
+
+static void
+test_cancelled_while_asking(void **state)
+{
+    void *(*const runs[])(void *) = {import_another, list_devices};
+    struct client c;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_t thread;
+        void *r;
+
+        client_start(&c, act_never_import, NULL);
+        thread = start(runs[i], &c);
+        stage_await(c.stage, 1);
+        assert_int_equal(pthread_cancel(thread), 0);
+        assert_int_equal(pthread_join(thread, &r), 0);
+        assert_ptr_equal(r, PTHREAD_CANCELED);
+        uw_loop_lock(c.loop); /* free, and the import is gone */
+        assert_null(uw_server_find_import_locked(c.server, "9-9"));
+        uw_loop_unlock(c.loop);
+        client_stop(&c);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leader_is_cancelled),
+        cmocka_unit_test(test_follower_is_cancelled),
+        cmocka_unit_test(test_cancelled_while_asking),
+    };
+
+    return client_run_tests(tests);
+}

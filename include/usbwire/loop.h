@@ -21,6 +21,9 @@
  *             ...;
  *     }
  *
+ * A thread may be cancelled (pthread_cancel) while it waits in here and at no other moment of a
+ * call; what it waited for is cancelled and has ended before the thread has.
+ *
  * Fork: a child keeps the sockets and may go on using them if the parent does not (a program that
  * opens, then becomes a daemon); descriptors to wait with are its own, under the same numbers. Exit
  * sends nothing, and what a child frees of its parent's is only closed: the last close of an import

@@ -21,7 +21,8 @@ before_fork(void)
     struct uw_list *pos, *tmp;
 
     pthread_mutex_lock(&loops_lock);
-    uw_list_each(pos, tmp, &loops) uw_loop_lock(UW_CONTAINER(pos, struct uw_loop, all));
+    uw_list_each(pos, tmp, &loops)
+        pthread_mutex_lock(&UW_CONTAINER(pos, struct uw_loop, all)->lock);
 }
 
 static void
@@ -29,7 +30,8 @@ after_fork_parent(void)
 {
     struct uw_list *pos, *tmp;
 
-    uw_list_each(pos, tmp, &loops) uw_loop_unlock(UW_CONTAINER(pos, struct uw_loop, all));
+    uw_list_each(pos, tmp, &loops)
+        pthread_mutex_unlock(&UW_CONTAINER(pos, struct uw_loop, all)->lock);
     pthread_mutex_unlock(&loops_lock);
 }
 
@@ -65,7 +67,7 @@ after_fork_child(void)
         struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
 
         start_anew(loop);
-        uw_loop_unlock(loop);
+        pthread_mutex_unlock(&loop->lock);
     }
     pthread_mutex_unlock(&loops_lock);
 }

@@ -5,6 +5,9 @@
  * for all of them. The others sleep, each on a condition of its own, and are woken when what they
  * wait for has come or when the lead is theirs. The lead is given up before every return, before
  * callbacks (which run outside of here) and on cancellation.
+ *
+ * Nearly every system call is a point where a thread may be cancelled. Under the lock that would
+ * leave half a step behind, so whoever has the lock cannot be cancelled but in the two waits.
  */
 #include <errno.h>
 #include <poll.h>
@@ -35,13 +38,20 @@ struct waiter {
 void
 uw_loop_lock(struct uw_loop *loop)
 {
+    int state;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     pthread_mutex_lock(&loop->lock);
+    loop->cancel_state = state;
 }
 
 void
 uw_loop_unlock(struct uw_loop *loop)
 {
+    int state = loop->cancel_state;
+
     pthread_mutex_unlock(&loop->lock);
+    pthread_setcancelstate(state, &state);
 }
 
 /* ---- making and freeing ---- */
@@ -357,6 +367,7 @@ leave_cancelled(void *arg)
 {
     struct waiter *w = (struct waiter *)arg;
 
+    w->loop->cancel_state = PTHREAD_CANCEL_DISABLE; /* what follows waits to the end */
     leave(w);
     if (w->cancelled)
         w->cancelled(w->arg);
@@ -364,7 +375,7 @@ leave_cancelled(void *arg)
 }
 
 static void
-follow(struct waiter *w, struct uw_usec until)
+sleep_until(struct waiter *w, struct uw_usec until)
 {
     struct timespec ts;
 
@@ -375,6 +386,18 @@ follow(struct waiter *w, struct uw_usec until)
     ts.tv_sec = (time_t)(until.us / 1000000u);
     ts.tv_nsec = (long)(until.us % 1000000u) * 1000;
     (void)pthread_cond_timedwait(&w->cond, &w->loop->lock, &ts);
+}
+
+/* The condition gives the lock away and takes it again, past uw_loop_unlock and uw_loop_lock. */
+static void
+follow(struct waiter *w, struct uw_usec until)
+{
+    int state = w->loop->cancel_state, disabled;
+
+    pthread_setcancelstate(state, &disabled);
+    sleep_until(w, until);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &disabled);
+    w->loop->cancel_state = state;
 }
 
 static void

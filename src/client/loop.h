@@ -38,6 +38,7 @@ struct uw_lookup;
 
 struct uw_loop {
     pthread_mutex_t lock;
+    int cancel_state; /* of the thread that has the lock, from before */
     const struct uw_poller_ops *ops;
     struct uw_poller *poller;
     struct uw_limits limits;

@@ -2,7 +2,6 @@
  * urb.c - a URB's memory: what the caller sets and what it reads afterwards
  */
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,12 +192,9 @@ end_urb(void *arg)
 {
     struct uw_urb *urb = (struct uw_urb *)arg;
     struct uw_loop *loop = uw_server_loop(uw_import_server(urb->import));
-    int old;
 
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
     (void)uw_import_cancel_locked(urb->import, urb);
     (void)uw_loop_until(loop, is_out, urb, uw_never(), 0, NULL);
-    pthread_setcancelstate(old, &old);
 }
 
 void

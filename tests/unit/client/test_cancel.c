@@ -3,6 +3,8 @@
  * ThreadSanitizer, which loses its way when a thread is cancelled inside epoll_wait.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "support/client.h"
@@ -196,6 +198,51 @@ test_cancelled_while_asking(void **state)
     }
 }
 
+struct busy {
+    struct client c;
+    atomic_uint transfers;
+};
+
+static void *
+transfer_for_ever(void *arg)
+{
+    struct busy *b = (struct busy *)arg;
+    uint8_t data[64];
+
+    for (;;) {
+        (void)transfer(&b->c, 0x80, data, 18, NULL);
+        atomic_fetch_add(&b->transfers, 1);
+    }
+    return NULL;
+}
+
+/* Cancelled wherever it is - submitting, sending, reading the answer, waiting: nothing is left half
+ * done, and the next thread finds everything in order. */
+static void
+test_cancelled_anywhere(void **state)
+{
+    static struct busy b;
+
+    (void)state;
+    client_start(&b.c, act_keep, NULL);
+    client_must_import(&b.c);
+    for (unsigned i = 0; i < 100; i++) {
+        pthread_t thread = start(transfer_for_ever, &b);
+        unsigned target = atomic_load(&b.transfers) + i % 3;
+        void *r;
+
+        while (atomic_load(&b.transfers) < target)
+            sched_yield();
+        for (unsigned k = 0; k < i * 3; k++)
+            sched_yield();
+        assert_int_equal(pthread_cancel(thread), 0);
+        assert_int_equal(pthread_join(thread, &r), 0);
+        assert_ptr_equal(r, PTHREAD_CANCELED);
+        assert_int_equal(client_run(&b.c, 0x80, 18, 0), UW_OK);
+    }
+    client_stop(&b.c);
+}
+
 int
 main(void)
 {
@@ -203,6 +250,7 @@ main(void)
         cmocka_unit_test(test_leader_is_cancelled),
         cmocka_unit_test(test_follower_is_cancelled),
         cmocka_unit_test(test_cancelled_while_asking),
+        cmocka_unit_test(test_cancelled_anywhere),
     };
 
     return client_run_tests(tests);

@@ -45,7 +45,8 @@ int uw_sim_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t 
                   struct uw_fault *fault);
 
 /* Offers the bench's log as the ESP bridges offer theirs (syslog.h has the other end): syslog
- * messages for whoever connects. Addresses as for uw_sim_listen; errors also INVALID: it has one. */
+ * messages for whoever connects. Addresses as for uw_sim_listen; errors also INVALID: it has one.
+ */
 int uw_sim_log_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t *ret_port,
                       struct uw_fault *fault);
 

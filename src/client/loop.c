@@ -468,7 +468,10 @@ uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw
         if (!uw_is_never(until) && uw_now().us >= until.us)
             break;
         if (!w.leads && loop->leading) {
-            r = interruptible ? follow_interruptibly(&w, until) : (follow(&w, until), 0);
+            if (interruptible)
+                r = follow_interruptibly(&w, until);
+            else
+                follow(&w, until);
             if (r < 0)
                 break;
             continue;

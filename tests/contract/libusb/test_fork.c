@@ -64,7 +64,7 @@ note(struct libusb_transfer *t)
 {
     int *status = t->user_data;
 
-    *status = t->status;
+    *status = (int)t->status;
 }
 
 /* A child that comes and goes, with all its destructors, is nothing to the parent's transfers. */

@@ -247,8 +247,8 @@ test_overflow(void **state)
     job_free(&c);
 }
 
-/* All that was asked for and an error besides: a device that babbles behind the last byte. Told with
- * the data, not to the read after it - adopted or not. */
+/* All that was asked for and an error besides: a device that babbles behind the last byte. Told
+ * with the data, not to the read after it - adopted or not. */
 static void
 test_error_behind_the_last_byte(void **state)
 {

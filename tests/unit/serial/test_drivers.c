@@ -500,7 +500,8 @@ main(void)
         cmocka_unit_test(test_cp210x_learns), cmocka_unit_test(test_ftdi_rates),
         cmocka_unit_test(test_ftdi),          cmocka_unit_test(test_ch341_rates),
         cmocka_unit_test(test_ch341),         cmocka_unit_test(test_pl2303),
-        cmocka_unit_test(test_pl2303_hxn), cmocka_unit_test(test_pl2303_ta),    cmocka_unit_test(test_table),
+        cmocka_unit_test(test_pl2303_hxn),    cmocka_unit_test(test_pl2303_ta),
+        cmocka_unit_test(test_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

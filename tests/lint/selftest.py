@@ -9,7 +9,7 @@ import tempfile
 
 import tree
 
-COPIED = ['include', 'src', 'docs', 'man', 'tests/lint', 'ARCHITECTURE.md', 'fuzz', 'examples']
+COPIED = ['include', 'src', 'docs', 'man', 'tests/lint', 'tests/unit', 'tests/faults', 'ARCHITECTURE.md', 'fuzz', 'examples']
 
 # (check, file to spoil, text to append or (old, new) to replace, what the check has to say)
 SPOILED = [
@@ -27,6 +27,8 @@ SPOILED = [
     ('forbidden', 'src/wire/new.h', 'struct x { int y; } __attribute__((packed));\n', 'laid over'),
     ('forbidden', 'src/client/new.c', 'signal(SIGINT, f);\n', 'sigaction'),
     ('forbidden', 'src/engine/profile.c', '/* TODO later */\n', 'leave it out'),
+    ('must', 'docs/must.md', ('test_header,', 'test_hedder,'), 'runs no test_hedder'),
+    ('must', 'docs/must.md', ('| 22 |', '| 23 |'), 'numbered from 1 to 22'),
     ('sizes', 'src/base/new.c', '\n' * 601, '601 lines'),
     ('sizes', 'src/base/new.c', 'int\nlong_one(void)\n{\n' + '    x++;\n' * 80 + '}\n',
      'long_one has 83 lines'),

@@ -381,21 +381,46 @@ test_freed_while_replaced(void **state)
 /* Must 19: a server that gives a device up when any connection closes gets no second one, and its
  * list is the one that is known. */
 static void
+act_list_then_serve(struct stage *stage, int fd, unsigned number)
+{
+    struct uw_op op = {UW_VERSION_111, UW_OP_REP_DEVLIST, 0};
+    struct uw_device_info info = {.path = "/sys/devices/1-1", .busid = "1-1", .speed = 3};
+    uint8_t list[UW_OP_HEADER_SIZE + 4 + UW_OP_DEVICE_SIZE] = {0};
+    char busid[UW_OP_BUSID_SIZE];
+
+    if (number > 0) {
+        act_serve(stage, fd, number);
+        return;
+    }
+    uw_encode_op(list, &op);
+    list[UW_OP_HEADER_SIZE + 3] = 1;
+    uw_encode_device(list + UW_OP_HEADER_SIZE + 4, &info);
+    if (stage_request(fd, busid) == UW_OP_REQ_DEVLIST)
+        stage_write(fd, list, sizeof(list));
+}
+
+static void
 test_one_connection(void **state)
 {
+    struct uw_device_list *list = NULL;
     struct uw_import *other = NULL;
     struct uw_fault fault = {0};
     struct client c;
     char text[UW_FAULT_TEXT_MAX];
 
     (void)state;
-    client_start(&c, act_serve, NULL);
+    client_start(&c, act_list_then_serve, NULL);
     assert_int_equal(uw_server_set_profile(c.server, "p4"), 0);
+    assert_int_equal(uw_server_list(c.server, uw_msec(10000), &list, NULL), 0);
+    uw_device_list_free(list);
     client_must_import(&c);
     assert_int_equal(uw_import_new(c.server, "1-2", uw_msec(10000), &other, &fault),
                      UW_ERROR_NOT_SUPPORTED);
     assert_non_null(strstr(uw_fault_text(&fault, text, sizeof(text)), "any other connection"));
-    assert_int_equal(stage_connections(c.stage), 1);
+    assert_int_equal(uw_server_list(c.server, uw_msec(10000), &list, NULL), 0);
+    assert_int_equal(uw_device_list_count(list), 1);
+    uw_device_list_free(list);
+    assert_int_equal(stage_connections(c.stage), 2);
     client_stop(&c);
 }
 

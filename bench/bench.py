@@ -24,9 +24,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 AIM_RATE = 0.90
 AIM_RATE_16K_8 = 0.80
 AIM_CPU = 1.3
+AIM_LIBUSB = 0.85
 AIM_BYTES_PER_DEVICE = 64 * 1024
 MANY = 500
 ROUND_TRIP_MS = 20
+
+# Depth 0: synchronous calls.
+LIBUSB_CASES = [('ctrl', 18, 0), ('in', 512, 0), ('in', 512, 1), ('in', 16384, 16),
+                ('out', 16384, 16)]
 
 CASES = [('ctrl', 18, 1), ('ctrl', 18, 8)] + [
     (mode, size, depth) for mode in ('in', 'out') for size in (512, 16384, 65536)
@@ -173,6 +178,49 @@ def long_wire(build, rounds, table):
     return result
 
 
+def libusb_client(build, case, seconds):
+    mode, size, depth = case
+    return [f'{build}/bench/libusbclient', mode, str(size), str(depth), str(seconds)]
+
+
+def libusb(build, rounds, seconds, table):
+    """A libusb program on the drop-in: against the raw client, and through the broker of `usbwire
+    run` against the raw client through a relay that only copies bytes."""
+    results = {}
+    if not os.path.exists(f'{build}/bench/libusbclient'):
+        print('\nno <libusb.h>: the drop-in is not measured')
+        return results
+    print(f'\n{"libusb program":20} {"direct/raw":>11} {"broker/relay":>13}')
+    with Program(f'{build}/bench/rawserver') as server, \
+            Program(f'{build}/bench/relay', server.port, '0') as relay:
+        for case in LIBUSB_CASES:
+            mode, size, depth = case
+            words = libusb_client(build, case, seconds)
+            raw = [mode, str(size), str(max(1, depth)), str(seconds)]
+            runs = {'raw': [], 'direct': [], 'relay': [], 'broker': []}
+            for _ in range(rounds):
+                runs['raw'].append(measure(f'{build}/bench/rawclient', server.port, *raw))
+                runs['direct'].append(measure(
+                    'env', f'LD_LIBRARY_PATH={build}/src/libusb',
+                    f'USBWIRE_SERVERS=127.0.0.1:{server.port}', *words))
+                runs['relay'].append(measure(f'{build}/bench/rawclient', relay.port, *raw))
+                runs['broker'].append(measure(f'{build}/usbwire', 'run', '-H',
+                                              f'127.0.0.1:{server.port}', '-b', '1-1', *words))
+            name = case_name((mode, size, depth)) if depth else \
+                case_name((mode, size, 1)).replace('x1', 'sync')
+            result = {k: medians(r) for k, r in runs.items()}
+            result['direct_ratio'] = direct = ratio(runs['direct'], runs['raw'], 'urbs_per_s')
+            result['broker_ratio'] = broker = ratio(runs['broker'], runs['relay'], 'urbs_per_s')
+            marks = [table.judge(direct >= AIM_LIBUSB,
+                                 f'libusb, {name}: {direct:.2f} of raw, aim {AIM_LIBUSB:.2f}'),
+                     table.judge(broker >= AIM_LIBUSB,
+                                 f'libusb, {name}, broker: {broker:.2f} of a relay, aim '
+                                 f'{AIM_LIBUSB:.2f}')]
+            print(f'{name:20} {direct:11.2f}{marks[0]:2}{broker:11.2f}{marks[1]}', flush=True)
+            results[name] = result
+    return results
+
+
 def plot(results, out):
     """A data file that gnuplot reads, and the plot if there is a gnuplot."""
     data = os.path.join(out, 'ratios.dat')
@@ -215,6 +263,7 @@ def main():
             results[case_name(case)] = result
     everything = {'machine': machine(), 'cases': results,
                   'many': many_devices(args.build, max(1, args.rounds // 3), args.seconds, table),
+                  'libusb': libusb(args.build, max(1, args.rounds // 3), args.seconds, table),
                   'long_wire': long_wire(args.build, max(1, args.rounds // 3), table),
                   'missed': table.missed}
     with open(os.path.join(args.out, 'results.json'), 'w', encoding='utf-8') as f:

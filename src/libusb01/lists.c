@@ -251,7 +251,7 @@ compat_is_listed(const struct usb_device *device)
 int
 usb_find_devices(void)
 {
-    libusb_device **list;
+    libusb_device **list = NULL;
     ssize_t n = compat_context() ? libusb_get_device_list(context, &list) : LIBUSB_ERROR_NO_MEM;
     int changes = 0;
 
@@ -286,7 +286,7 @@ add_bus(uint8_t number)
 int
 usb_find_busses(void)
 {
-    libusb_device **list;
+    libusb_device **list = NULL;
     ssize_t n = compat_context() ? libusb_get_device_list(context, &list) : LIBUSB_ERROR_NO_MEM;
     int changes = 0;
 

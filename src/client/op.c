@@ -5,20 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/fault.h"
-#include "base/log.h"
 #include "client/import.h"
 #include "client/op.h"
 #include "client/resolve.h"
 
 #define ATTEMPTS_MAX      4u
-#define NEXT_ADDRESS_US   300000u
+#define PAUSE_US          300000u
 #define IMPORT_REPLY_SIZE (UW_OP_HEADER_SIZE + UW_OP_DEVICE_SIZE)
 #define LIST_RECORD_MAX   (UW_OP_DEVICE_SIZE + 255u * UW_OP_INTERFACE_SIZE)
 #define FIRST_BUFFER      4096u
+#define LEFTOVERS_MAX     5u
 
 struct attempt {
     struct uw_source source;
@@ -49,9 +47,11 @@ struct uw_asking {
     size_t request_size, sent;
     uint8_t *reply;
     size_t have, room;
+    unsigned leftovers; /* connections that began with those of another */
 };
 
 static void advance(struct uw_asking *a, struct uw_usec now);
+static void begin(struct uw_timer *timer, struct uw_usec now);
 
 static void
 free_asking(struct uw_grave *grave)
@@ -217,13 +217,24 @@ refused(struct uw_asking *a, uint32_t status, struct uw_usec now)
     fail(a, error, (int)status, came, import_advice(error), now);
 }
 
-static int
-is_zero(const uint8_t *p, size_t n)
+/* How many leftovers there are nobody knows; the next connection begins behind them. */
+static void
+ask_again(struct uw_asking *a, struct uw_usec now)
 {
-    for (size_t i = 0; i < n; i++)
-        if (p[i])
-            return 0;
-    return 1;
+    if (++a->leftovers > LEFTOVERS_MAX) {
+        fail(a, UW_ERROR_BUSY, 0, "what came was meant for the device's last client",
+             import_advice(UW_OK), now);
+        return;
+    }
+    tell(a, UW_TAP_OP_REPLY, 0, "leftovers of the last client", now);
+    drop_attempt(a->winner, 1);
+    a->winner = NULL;
+    a->sent = a->have = 0;
+    if (a->addresses)
+        freeaddrinfo(a->addresses);
+    a->addresses = a->next = NULL;
+    a->timer.fire = begin;
+    uw_loop_set_timer(a->server->loop, &a->timer, uw_usec_add(now, uw_usec(PAUSE_US)));
 }
 
 static void
@@ -234,6 +245,10 @@ answer_import(struct uw_asking *a, int at_end, struct uw_usec now)
 
     if (a->have < UW_OP_HEADER_SIZE && !at_end)
         return;
+    if (uw_check_leftover(a->reply, a->have)) {
+        ask_again(a, now);
+        return;
+    }
     if (a->have < UW_OP_HEADER_SIZE) {
         fail(a, UW_ERROR_ACCESS, 0, "the server closed the connection without an answer",
              "it may refuse this host, or speak another version of USB/IP", now);
@@ -260,7 +275,7 @@ answer_import(struct uw_asking *a, int at_end, struct uw_usec now)
                  "try again; if it stays so, look at the server's log", now);
         return;
     }
-    if (is_zero(a->reply + UW_OP_HEADER_SIZE, UW_OP_DEVICE_SIZE)) {
+    if (uw_check_empty(a->reply + UW_OP_HEADER_SIZE)) {
         fail(a, UW_ERROR_NO_DEVICE, 0, "the server answered with an empty record",
              import_advice(UW_ERROR_NO_DEVICE), now);
         return;
@@ -466,7 +481,7 @@ advance(struct uw_asking *a, struct uw_usec now)
            (!trying || now.us >= a->next_at.us)) {
         int r = start_attempt(a, t);
 
-        a->next_at = uw_usec_add(now, uw_usec(NEXT_ADDRESS_US));
+        a->next_at = uw_usec_add(now, uw_usec(PAUSE_US));
         if (a->next)
             a->next = a->next->ai_next;
         if (r == 0 && try_at_once(a, t) > 0) {

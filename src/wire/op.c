@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/fault.h"
+#include "wire/cmd.h"
 #include "wire/op.h"
 
 #define PATH_SIZE 256u
@@ -110,6 +111,31 @@ uw_check_device(const uint8_t bytes[UW_OP_DEVICE_SIZE])
     uw_rd_take(&r, 8);
     return is_text(path, PATH_SIZE) && is_text(busid, UW_OP_BUSID_SIZE) &&
            uw_rd_be32(&r) <= SPEED_MAX;
+}
+
+int
+uw_check_empty(const uint8_t bytes[UW_OP_DEVICE_SIZE])
+{
+    for (size_t i = 0; i < UW_OP_DEVICE_SIZE; i++)
+        if (bytes[i])
+            return 0;
+    return 1;
+}
+
+static int
+is_reply(const uint8_t *bytes)
+{
+    struct uw_reader r = uw_reader(bytes, 4);
+    uint32_t command = uw_rd_be32(&r);
+
+    return command == UW_RET_SUBMIT || command == UW_RET_UNLINK;
+}
+
+int
+uw_check_leftover(const uint8_t *bytes, size_t size)
+{
+    return (size >= 4 && is_reply(bytes)) ||
+           (size >= UW_OP_HEADER_SIZE + 4u && is_reply(bytes + UW_OP_HEADER_SIZE));
 }
 
 static const struct {

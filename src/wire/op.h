@@ -47,6 +47,16 @@ void uw_decode_device(const uint8_t bytes[UW_OP_DEVICE_SIZE], struct uw_device_i
 
 /* 1 when the bytes look like a device record: a printable path and busid, a speed that exists. */
 int uw_check_device(const uint8_t bytes[UW_OP_DEVICE_SIZE]);
+/* 1 when they are all zero, as some servers answer where there is no device. */
+int uw_check_empty(const uint8_t bytes[UW_OP_DEVICE_SIZE]);
+
+/*
+ * 1 when what came so far in answer to an import is the answer to somebody's URB: Linux's
+ * usbip-vudc gives a new connection what it did not get rid of on the last, in front of the
+ * import's answer or behind its header. Such a message looks like no header (it would say version
+ * 0) and like no path.
+ */
+int uw_check_leftover(const uint8_t *bytes, size_t size);
 
 /* enum uw_error for the status of an import reply, and its meaning in words. */
 int uw_op_status_error(uint32_t status);

@@ -211,6 +211,51 @@ act_serve(struct stage *stage, int fd, unsigned number)
         stage_serve(fd);
 }
 
+/* As Linux's usbip-vudc does: what the last client did not stay for comes first, or amidst. */
+static void
+act_leftovers(struct stage *stage, int fd, unsigned number)
+{
+    static const struct uw_pdu submit = {.command = UW_RET_SUBMIT, .seqnum = 7, .length = 18};
+    static const struct uw_pdu unlink = {.command = UW_RET_UNLINK, .seqnum = 9, .status = -104};
+    unsigned more = *(const unsigned *)stage_arg(stage);
+    uint8_t bytes[UW_PDU_SIZE + 18] = {0};
+    char busid[UW_OP_BUSID_SIZE];
+    int first = number % 2 == 0;
+
+    if (stage_request(fd, busid) != UW_OP_REQ_IMPORT)
+        return;
+    if (number < more) {
+        uw_encode_pdu(bytes, first ? &submit : &unlink);
+        if (!first)
+            stage_write(fd, "\x01\x11\0\3\0\0\0\0", UW_OP_HEADER_SIZE);
+        stage_write(fd, bytes, first ? sizeof(bytes) : UW_PDU_SIZE);
+        stage_accept_import(fd, NULL, busid);
+        stage_drain(fd);
+    } else if (stage_accept_import(fd, NULL, busid)) {
+        stage_serve(fd);
+    }
+}
+
+static void
+test_leftovers(void **state)
+{
+    unsigned two = 2, many = 100;
+    struct uw_fault fault;
+    struct client c;
+
+    (void)state;
+    client_start(&c, act_leftovers, &two);
+    client_must_import(&c);
+    assert_int_equal(stage_connections(c.stage), 3);
+    assert_int_equal(client_run(&c, 0x81, 64, 0), UW_OK);
+    client_stop(&c);
+
+    client_start(&c, act_leftovers, &many);
+    assert_int_equal(client_import(&c, &fault), UW_ERROR_BUSY);
+    assert_non_null(strstr(fault.came, "last client"));
+    client_stop(&c);
+}
+
 /* Must 16: one import a device in a loop; another device of the server is another one. */
 static void
 test_second_import(void **state)
@@ -544,6 +589,7 @@ main(void)
         cmocka_unit_test(test_endings),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_free_in_flight),
+        cmocka_unit_test(test_leftovers),
         cmocka_unit_test(test_second_import),
         cmocka_unit_test(test_timeouts_are_exact),
         cmocka_unit_test(test_replaced),

@@ -113,8 +113,8 @@ def isochronous_packets_through_client_and_server_of_the_kernel(lab):
 def bulk_and_control_through_client_and_server_of_the_kernel(lab):
     with lab.serve('--device', 'loopback', '--device', 'esp') as served:
         with lab.relayed(served, 'loopback') as busid:
-            lab.program('exchange', busid, '1', '0x01', '0x81', '300000', '20000')
-            lab.program('exchange', busid, '1', '0x02', '0x82', '640', '64')
+            lab.program('exchange', busid, '1', '0x01', '0x81', '300000', '20000', '0')
+            lab.program('exchange', busid, '1', '0x02', '0x82', '640', '64', '0')
         with lab.relayed(served, 'esp') as busid:
             vendor = ['control', '--busid', busid, '--b-request', '1']
             lab.usbwire(*vendor, '--direction', 'out', '--bm-request-type', '0x40', '--text',

@@ -34,7 +34,7 @@ def functionfs_echoes_whatever_the_size(lab):
     ends = endpoints(lab, lab.busid['ffs'])
     for size, message in ((1, 64), (100000, 1000), (100000, 512), (500000, 16384), (300000, 60000)):
         lab.program('exchange', lab.busid['ffs'], '1', ends['bulk', 'out'], ends['bulk', 'in'],
-                    str(size), str(message))
+                    str(size), str(message), '0')
 
 
 @test('server-gadget', 'server-vudc')
@@ -43,7 +43,7 @@ def loopback_sends_back_what_it_got(lab):
         if name in lab.busid:
             ends = endpoints(lab, lab.busid[name], configuration, 1 if configuration == 1 else 0)
             lab.program('exchange', lab.busid[name], str(configuration), ends['bulk', 'out'],
-                        ends['bulk', 'in'], '200000', '4096')
+                        ends['bulk', 'in'], '200000', '4096', '0')
 
 
 @test('server-gadget', 'server-vudc')
@@ -104,7 +104,7 @@ def more_than_was_asked_for_is_an_overflow(lab):
 def acm_echoes(lab):
     ends = endpoints(lab, lab.busid['acm'])
     lab.program('exchange', lab.busid['acm'], '1', ends['bulk', 'out'], ends['bulk', 'in'],
-                '65536', '500')
+                '65536', '500', '0')
 
 
 @test('server-gadget')
@@ -125,7 +125,7 @@ def acm_counts_without_a_gap(lab):
 def hid_reports_come_back_by_interrupt(lab):
     ends = endpoints(lab, lab.busid['hid'], 1, 0)
     lab.program('exchange', lab.busid['hid'], '1', ends['int', 'out'], ends['int', 'in'], '640',
-                '64')
+                '64', '0')
 
 
 @test('server-gadget', 'server-vudc')
@@ -181,6 +181,25 @@ def reads_that_time_out_lose_nothing(lab):
 
 
 @test('server-gadget', 'server-vudc')
+def impatient_readers_get_every_byte(lab):
+    """Timeouts of up to 3 ms while data comes at any time: no byte is lost, none comes twice."""
+    for name, message in (('ffs', 1000), ('ffs', 20000), ('acm', 500)):
+        ends = endpoints(lab, lab.busid[name])
+        lab.program('exchange', lab.busid[name], '1', ends['bulk', 'out'], ends['bulk', 'in'],
+                    '200000', str(message), '3000')
+
+
+@test('server-gadget', 'server-vudc')
+def a_write_that_times_out_says_what_went(lab):
+    lab.program('writes', lab.busid['ffs'], 'timeout')
+
+
+@test('server-vudc')
+def a_write_that_stalls_says_what_went(lab):
+    lab.program('writes', lab.busid['zero'], 'stall')
+
+
+@test('server-gadget', 'server-vudc')
 def a_waiting_read_holds_up_nobody(lab):
     lab.program('threads', lab.busid['ffs'])
 
@@ -218,3 +237,13 @@ def cancels_race_with_a_stream(lab):
 @test('server-vudc')
 def cancels_race_with_large_writes(lab):
     lab.program('unlink', lab.busid['zero'], 'large')
+
+
+@test('server-vudc')
+def what_one_client_left_behind_does_not_hurt_the_next(lab):
+    """vudc gives a new connection the answers that it did not get rid of on the last one."""
+    end = endpoints(lab, lab.busid['ffs'])['bulk', 'in']
+    for _ in range(8):
+        lab.usbwire('read', '--busid', lab.busid['ffs'], '--endpoint', end, '--length', '512',
+                    '--count', '20', '--timeout', '0.1', check=1)
+        lab.usbwire('probe', '--busid', lab.busid['ffs'], '--get-device-desc')

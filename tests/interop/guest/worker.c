@@ -19,7 +19,8 @@
 static const char *path;
 static int file;
 
-/* Hosts come and go: a terminal that was hung up has to be opened anew. */
+/* Hosts come and go: a terminal that was hung up has to be opened anew, and at once: the next
+ * host's data may be on its way, and what comes before the terminal is raw is lost. */
 static void
 open_again(void)
 {
@@ -44,7 +45,6 @@ write_all(const uint8_t *data, size_t size)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            usleep(20000);
             open_again();
             return;
         }
@@ -63,7 +63,6 @@ echo(size_t size)
         if (n > 0) {
             write_all(block, (size_t)n);
         } else {
-            usleep(20000);
             open_again();
         }
     }

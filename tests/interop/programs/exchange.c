@@ -1,10 +1,10 @@
 /*
  * exchange - sends random bytes to a device that sends them back, and compares
  *
- *   exchange ADDRESS BUSID CONFIGURATION OUT IN BYTES MESSAGE
+ *   exchange ADDRESS BUSID CONFIGURATION OUT IN BYTES MESSAGE PATIENCE
  *
  * One thread writes messages of up to MESSAGE bytes, each ended by a short or empty packet, while
- * another reads.
+ * another reads, with timeouts of up to PATIENCE microseconds (0: long ones).
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -46,25 +46,28 @@ main(int argc, char **argv)
     struct exchange x;
     struct uw_fault fault;
     const struct uw_endpoint *endpoint;
-    uint32_t random = 1;
+    uint32_t random = 1, patience;
     uint8_t *got;
     size_t done = 0, n;
     pthread_t writer;
     int configuration;
 
-    peer_open(&x.peer, argc, argv, 5, "CONFIGURATION OUT IN BYTES MESSAGE");
+    peer_open(&x.peer, argc, argv, 6, "CONFIGURATION OUT IN BYTES MESSAGE PATIENCE");
     configuration = (int)strtoul(argv[3], NULL, 0);
     x.out = (uint8_t)strtoul(argv[4], NULL, 0);
     x.in = (uint8_t)strtoul(argv[5], NULL, 0);
     x.bytes = strtoul(argv[6], NULL, 0);
     x.message = strtoul(argv[7], NULL, 0);
+    patience = (uint32_t)strtoul(argv[8], NULL, 0);
     x.sent = malloc(x.bytes + x.message);
     if (!x.sent)
         fail("out of memory");
     for (size_t i = 0; i < x.bytes; i++)
         x.sent[i] = (uint8_t)next_random(&random);
-    expect(uw_device_set_configuration(x.peer.device, configuration, uw_msec(5 * SECOND), &fault),
-           0, "set the configuration");
+    /* The one in force again would make the device start anew. */
+    if (uw_device_configuration(x.peer.device) != configuration)
+        expect(uw_device_set_configuration(x.peer.device, configuration, uw_msec(5 * SECOND), NULL),
+               0, "set the configuration");
     endpoint = uw_device_endpoint(x.peer.device, x.in);
     if (!endpoint)
         fail("there is no endpoint 0x%02x", x.in);
@@ -74,11 +77,12 @@ main(int argc, char **argv)
     if (!got)
         fail("out of memory");
     pthread_create(&writer, NULL, write_all, &x);
-    while (done < x.bytes) {
-        expect(
-            uw_transfer(x.peer.device, x.in, got + done, x.step, uw_msec(20 * SECOND), &n, &fault),
-            0, "read");
-        done += n;
+    for (struct uw_usec start = uw_now(); done < x.bytes; done += n) {
+        struct uw_usec wait =
+            patience ? uw_usec(next_random(&random) % patience + 1) : uw_msec(20 * SECOND);
+        int r = uw_transfer(x.peer.device, x.in, got + done, x.step, wait, &n, &fault);
+        if (r != 0 && (r != UW_ERROR_TIMEOUT || !patience || since(start) > 40 * SECOND))
+            fail("%zu of %zu bytes, then %s", done, x.bytes, uw_error_name(r));
     }
     pthread_join(writer, NULL);
     if (done != x.bytes || memcmp(x.sent, got, x.bytes) != 0)

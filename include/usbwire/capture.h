@@ -58,6 +58,7 @@ struct uw_capture_stats {
     uint64_t records; /* made, those left out included */
     uint64_t dropped; /* left out because the reader was slow or absent */
     uint64_t bytes;   /* taken by the reader */
+    int reader;       /* 1 while there is one */
 };
 
 /*

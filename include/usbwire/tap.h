@@ -70,6 +70,7 @@ struct uw_tap_source {
     uint16_t vid, pid;
     const char *host;  /* as the caller named it, with the port: "bench1:3240" */
     const char *busid; /* "" before one is chosen */
+    int shared;        /* 1: by another process of this user, whose own taps see it, too */
 };
 
 struct uw_tap_event {

@@ -13,6 +13,7 @@
  *     broker.h  one import for all programs of a user
  *     syslog.h  what a board logs
  *     capture.h                    the same for Wireshark
+ *     monitor.h                    the same in other programs, live
  *     sim.h     a server with simulated devices, to try all of it
  */
 #ifndef USBWIRE_USBWIRE_H
@@ -26,6 +27,7 @@
 #include <usbwire/find.h>
 #include <usbwire/log.h>
 #include <usbwire/loop.h>
+#include <usbwire/monitor.h>
 #include <usbwire/queue.h>
 #include <usbwire/serial.h>
 #include <usbwire/server.h>

@@ -10,4 +10,7 @@
  * for nobody else. 1; 0 with errno when it cannot be made, or is not ours alone (EPERM). */
 int uw_own_folder(char *dst, size_t size);
 
+/* The folder of that name in it, likewise. */
+int uw_own_folder_in(const char *name, char *dst, size_t size);
+
 #endif

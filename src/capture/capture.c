@@ -37,6 +37,12 @@ watch_forks(void)
     (void)pthread_atfork(NULL, NULL, after_fork_child);
 }
 
+void
+uw_capture_watch_forks(void)
+{
+    pthread_once(&fork_once, watch_forks);
+}
+
 unsigned
 uw_capture_forks(void)
 {
@@ -82,7 +88,7 @@ uw_capture_new(const struct uw_capture_options *options, struct uw_capture **ret
         free(c);
         return UW_ERROR_NO_MEMORY;
     }
-    pthread_once(&fork_once, watch_forks);
+    uw_capture_watch_forks();
     c->forks = uw_capture_forks();
     if (options) {
         c->log = options->log;
@@ -91,6 +97,7 @@ uw_capture_new(const struct uw_capture_options *options, struct uw_capture **ret
     }
     init_locks(c);
     uw_list_init(&c->aliases);
+    uw_list_init(&c->hosts);
     uw_list_init(&c->known);
     uw_list_init(&c->attachments);
     c->monotonic_base = nanoseconds(CLOCK_MONOTONIC);
@@ -121,7 +128,7 @@ uw_capture_open(const char *target_name, const struct uw_capture_options *option
                    ? no_memory(fault)
                    : uw_fault_set(fault, r, "start a capture with such options");
     r = uw_target_open(target_name, &target, fault);
-    if (r == 0 && (r = uw_writer_start(c, &target)) < 0)
+    if (r == 0 && (r = uw_writer_start(c, &target, NULL, NULL)) < 0)
         no_memory(fault);
     if (r < 0) {
         uw_capture_free(c);
@@ -159,7 +166,7 @@ introduce(struct uw_attachment *a)
         const struct uw_tap_source *source = uw_import_tap_source_locked(im);
         int has_config = d && d->num_configs > 0;
 
-        if (!source)
+        if (!source || (a->capture->own_only && source->shared))
             continue;
         uw_record_introduce_locked(a->capture, a, source, d ? d->descriptor_bytes : NULL,
                                    has_config ? d->configs[0].bytes : NULL,
@@ -234,21 +241,29 @@ forget_attachment(struct uw_capture *c, const struct uw_attachment *a)
             uw_known_remove(k);
     }
     for (uint32_t i = 0; i < c->interface_count; i++)
-        if (c->interfaces[i].attachment == a)
-            c->interfaces[i].attachment = NULL;
+        if (c->interfaces[i].origin == a)
+            c->interfaces[i].origin = NULL;
     pthread_mutex_unlock(&c->lock);
 }
 
 void
-uw_capture_detach(struct uw_capture *c, struct uw_loop *loop)
+uw_capture_detach_locked(struct uw_capture *c, struct uw_loop *loop)
 {
     struct uw_attachment *a = unhook(c, loop);
 
     if (!a)
         return;
-    uw_loop_remove_tap(a->loop, &a->tap);
+    uw_loop_remove_tap_locked(a->loop, &a->tap);
     forget_attachment(c, a);
     free(a);
+}
+
+void
+uw_capture_detach(struct uw_capture *c, struct uw_loop *loop)
+{
+    uw_loop_lock(loop);
+    uw_capture_detach_locked(c, loop);
+    uw_loop_unlock(loop);
 }
 
 int
@@ -329,6 +344,7 @@ uw_capture_stats(struct uw_capture *c, struct uw_capture_stats *ret_stats)
 {
     pthread_mutex_lock(&c->lock);
     *ret_stats = c->stats;
+    ret_stats->reader = c->writer ? uw_writer_has_reader(c) : !c->closed;
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -375,6 +391,7 @@ free_lists(struct uw_capture *c)
     struct uw_list *pos, *tmp;
 
     uw_list_each(pos, tmp, &c->aliases) free(UW_CONTAINER(pos, struct uw_capture_alias, link));
+    uw_list_each(pos, tmp, &c->hosts) free(UW_CONTAINER(pos, struct uw_capture_host, link));
     uw_list_each(pos, tmp, &c->known) uw_known_remove(UW_CONTAINER(pos, struct uw_known, link));
 }
 

@@ -7,6 +7,12 @@
  *     reader.c    who takes the blocks waits here
  *     writer.c    the thread that takes them to a file, a FIFO or a socket
  *     target.c    opening what they are written to
+ *     forward.c   records that another program captured
+ *
+ * and around it
+ *
+ *     offer.c     letting other programs look on
+ *     monitor.c   looking on; stream.c reads what they send, taps.c knows where they meet
  *
  * The capture's lock is taken with the loop's lock held and never the other way round, nor while
  * something is written. Functions that need it end in _locked.
@@ -26,8 +32,8 @@
 
 /* An interface of the section: a server, or syslog0. */
 struct uw_capture_interface {
-    const struct uw_attachment *attachment; /* NULL: syslog0, or of a loop that is gone */
-    uint32_t server;                        /* as in struct uw_tap_source */
+    const void *origin; /* an attachment, or &uw_section_foreign; NULL: syslog0, or what is gone */
+    uint32_t number;    /* tells those of one origin apart */
     uint16_t link_type;
     char name[16];
     char description[400];
@@ -40,6 +46,13 @@ struct uw_capture_alias {
     uint8_t address[16];
     size_t address_size;
     char name[256];
+};
+
+/* A server in the captures of other programs. */
+struct uw_capture_host {
+    struct uw_list link;
+    uint16_t number; /* the high byte of its buses */
+    char name[300];
 };
 
 /* A loop that is captured. */
@@ -63,6 +76,7 @@ struct uw_capture {
 
     struct uw_ring ring;
     int lossless;  /* wait for room */
+    int own_only;  /* what another process shares is that process's to show */
     int closed;    /* nothing comes any more */
     int absent;    /* nobody reads and what happens is not kept */
     size_t wanted; /* bytes at which a reader wants to be woken; 0: none waits */
@@ -72,6 +86,7 @@ struct uw_capture {
     struct uw_capture_interface *interfaces;
     uint32_t interface_count;
     struct uw_list aliases;
+    struct uw_list hosts; /* of what is forwarded, struct uw_capture_host */
     struct uw_list known; /* of struct uw_known */
     struct uw_flight flight;
     uint64_t synthetic; /* ids given to repeated descriptors */
@@ -85,9 +100,12 @@ struct uw_capture {
 
 /* Forks since the program started: in a child a capture is dead. */
 unsigned uw_capture_forks(void);
+/* Before the first look at that number. */
+void uw_capture_watch_forks(void);
 
-/* uw_capture_attach, in the loop. */
+/* uw_capture_attach and _detach for who has the loop's lock. */
 int uw_capture_attach_locked(struct uw_capture *capture, struct uw_loop *loop);
+void uw_capture_detach_locked(struct uw_capture *capture, struct uw_loop *loop);
 
 /* Nothing comes any more: adds the statistics. */
 void uw_capture_end(struct uw_capture *capture);
@@ -102,9 +120,11 @@ void uw_section_end_locked(struct uw_capture *capture);
 
 /* The interface of a server, made on first sight; UINT32_MAX: no memory. `text` completes its
  * description (NULL: nothing). */
-uint32_t uw_section_server_locked(struct uw_capture *capture,
-                                  const struct uw_attachment *attachment, uint32_t server,
+uint32_t uw_section_server_locked(struct uw_capture *capture, const void *origin, uint32_t number,
                                   const char *host, const char *text);
+
+/* The origin of what other programs captured. */
+extern const char uw_section_foreign;
 uint32_t uw_section_syslog_locked(struct uw_capture *capture);
 void uw_section_alias_locked(struct uw_capture *capture, const struct uw_capture_alias *alias);
 
@@ -142,7 +162,7 @@ void uw_reader_wake_locked(struct uw_capture *capture);
 size_t uw_reader_peek_locked(struct uw_capture *capture, const uint8_t **ret_bytes);
 void uw_reader_give_back_locked(struct uw_capture *capture, size_t n);
 
-/* Nobody takes anything any more, and nothing is kept. */
+/* Nobody takes anything any more, and nothing is kept: what was, is counted as left out. */
 void uw_reader_gone_locked(struct uw_capture *capture);
 
 /* Bytes of the whole blocks at the beginning of `bytes`, at most `size` of them. */

@@ -65,6 +65,7 @@ uw_known_add(struct uw_list *all, const void *attachment, const struct uw_tap_so
     }
     k->attachment = attachment;
     k->source = *source;
+    k->interface = UINT32_MAX;
     snprintf(k->host, sizeof(k->host), "%s", source->host);
     snprintf(k->busid, sizeof(k->busid), "%s", source->busid);
     k->source.host = k->host;

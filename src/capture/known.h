@@ -31,6 +31,7 @@ struct uw_known {
     uint8_t *config; /* the first one */
     uint16_t config_size;
     struct uw_list reports;   /* of struct uw_known_report */
+    uint32_t interface;       /* of its server in the capture; UINT32_MAX: not asked for yet */
     unsigned device_section;  /* the last section that has the device descriptor */
     unsigned config_section;  /* ... the configuration */
     unsigned named_section;   /* ... a remark what device this is */

@@ -61,10 +61,35 @@ uw_reader_give_back_locked(struct uw_capture *c, size_t n)
     pthread_cond_broadcast(&c->room);
 }
 
+static void
+count_lost(struct uw_capture *c, const uint8_t *bytes, size_t size)
+{
+    struct uw_reader r = uw_reader(bytes, size);
+
+    while (r.left >= UW_EPB_HEADER) {
+        struct uw_reader block = r;
+        uint32_t type = uw_rd_le32(&block), length = uw_rd_le32(&block),
+                 interface = uw_rd_le32(&block);
+
+        if (type == UW_BLOCK_PACKET) {
+            c->stats.dropped++;
+            c->interfaces[interface].dropped++;
+        }
+        (void)uw_rd_take(&r, length);
+    }
+}
+
 void
 uw_reader_gone_locked(struct uw_capture *c)
 {
+    const uint8_t *bytes;
+    size_t n;
+
     c->absent = 1;
+    while ((n = uw_ring_peek(&c->ring, &bytes)) > 0) {
+        count_lost(c, bytes, n);
+        uw_ring_give_back(&c->ring, n);
+    }
     uw_ring_clear(&c->ring);
     pthread_cond_broadcast(&c->room);
 }

@@ -72,6 +72,16 @@ record_of(const struct making *m, enum uw_usbmon_kind kind, uint64_t id)
 
 /* ---- descriptors that Wireshark has not seen ---- */
 
+/* Behind what the comment says already. */
+static void
+mark_synthetic(struct making *m)
+{
+    size_t n = strlen(m->comment);
+
+    snprintf(m->comment + n, sizeof(m->comment) - n, "%ssynthetic: descriptors replayed",
+             n ? "; " : "");
+}
+
 static void
 repeat_descriptor(struct making *m, uint8_t recipient, uint16_t value, uint16_t index,
                   const uint8_t *bytes, uint16_t size)
@@ -90,13 +100,13 @@ repeat_descriptor(struct making *m, uint8_t recipient, uint16_t value, uint16_t 
     uw_wr_le16(&setup, value);
     uw_wr_le16(&setup, index);
     uw_wr_le16(&setup, size);
-    snprintf(m->comment, sizeof(m->comment), "synthetic: descriptors replayed");
+    mark_synthetic(m);
     if (!put(m, &r))
         return;
     r.kind = UW_USBMON_COMPLETE;
     r.data = &data;
     r.data_count = 1;
-    snprintf(m->comment, sizeof(m->comment), "synthetic: descriptors replayed");
+    mark_synthetic(m);
     put(m, &r);
 }
 
@@ -148,18 +158,29 @@ name_device(struct making *m)
 
 /* ---- events ---- */
 
+/* The interface of the device's server; the first of its devices is in its description. */
+static int
+find_interface(struct making *m)
+{
+    const struct uw_tap_source *s = &m->known->source;
+    char text[64];
+
+    snprintf(text, sizeof(text), "%s (%04x:%04x)", s->busid, s->vid, s->pid);
+    m->known->interface =
+        uw_section_server_locked(m->capture, m->attachment, s->server, s->host, text);
+    return m->known->interface != UINT32_MAX;
+}
+
 static int
 begin(struct making *m, const struct uw_tap_event *e)
 {
-    const struct uw_tap_source *s = e->source;
-    char text[64];
-
-    m->known = uw_known_find(&m->capture->known, m->attachment, s->connection);
+    m->known = uw_known_find(&m->capture->known, m->attachment, e->source->connection);
     if (!m->known)
-        m->known = uw_known_add(&m->capture->known, m->attachment, s);
-    snprintf(text, sizeof(text), "%s (%04x:%04x)", s->busid, s->vid, s->pid);
-    m->interface = uw_section_server_locked(m->capture, m->attachment, s->server, s->host, text);
-    return m->known && m->interface != UINT32_MAX;
+        m->known = uw_known_add(&m->capture->known, m->attachment, e->source);
+    if (!m->known || (m->known->interface == UINT32_MAX && !find_interface(m)))
+        return 0;
+    m->interface = m->known->interface;
+    return 1;
 }
 
 static void
@@ -214,9 +235,9 @@ submitted(struct making *m, const struct uw_tap_event *e)
 
     if (!begin(m, e))
         return;
+    name_device(m);
     if (!is_enumeration(e))
         repeat_descriptors(m);
-    name_device(m);
     r = submission(m, e);
     entry.dropped = !put(m, &r);
     entry.endpoint = r.endpoint;
@@ -303,7 +324,7 @@ uw_record_event(void *data, const struct uw_tap_event *e)
     struct making m = {.capture = a->capture, .attachment = a};
 
     if ((size_t)e->kind >= sizeof(handlers) / sizeof(handlers[0]) || !handlers[e->kind] ||
-        a->capture->forks != uw_capture_forks())
+        a->capture->forks != uw_capture_forks() || (a->capture->own_only && e->source->shared))
         return;
     pthread_mutex_lock(&a->capture->lock);
     if (!a->capture->closed)

@@ -16,6 +16,8 @@
 
 #define EXPORTED_PDU_LINK_TYPE 252u
 
+const char uw_section_foreign;
+
 uint64_t
 uw_section_stamp_locked(struct uw_capture *c)
 {
@@ -159,6 +161,9 @@ uw_section_begin_locked(struct uw_capture *c)
 
     uw_ring_clear(&c->ring);
     uw_flight_clear(&c->flight);
+    /* What an earlier section had is not this one's; what nobody was there to read is. */
+    for (uint32_t i = 0; i < c->interface_count; i++)
+        c->interfaces[i].received = c->interfaces[i].dropped;
     c->absent = 0;
     c->section++;
     c->started = uw_section_stamp_locked(c);
@@ -215,17 +220,17 @@ add_interface(struct uw_capture *c, const struct uw_capture_interface *new)
 }
 
 uint32_t
-uw_section_server_locked(struct uw_capture *c, const struct uw_attachment *attachment,
-                         uint32_t server, const char *host, const char *text)
+uw_section_server_locked(struct uw_capture *c, const void *origin, uint32_t number,
+                         const char *host, const char *text)
 {
     struct uw_capture_interface new = {
-        .attachment = attachment, .server = server, .link_type = UW_USBMON_LINK_TYPE};
+        .origin = origin, .number = number, .link_type = UW_USBMON_LINK_TYPE};
 
     for (uint32_t i = 0; i < c->interface_count; i++) {
         const struct uw_capture_interface *face = &c->interfaces[i];
 
-        if (face->link_type == UW_USBMON_LINK_TYPE && face->attachment == attachment &&
-            face->server == server)
+        if (face->link_type == UW_USBMON_LINK_TYPE && face->origin == origin &&
+            face->number == number)
             return i;
     }
     snprintf(new.name, sizeof(new.name), "usbip%" PRIu32, count_of_type(c, UW_USBMON_LINK_TYPE));

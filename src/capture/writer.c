@@ -33,6 +33,7 @@ struct uw_writer_thread {
     int wake; /* eventfd: look again at `closing` and `hurried` */
     atomic_int closing, hurried;
     int had_reader;
+    atomic_int reading;
     int failed;       /* errno of a write; 0: none */
     int never_read;   /* nobody came, or took the rest */
     uint64_t written; /* whole blocks, bytes */
@@ -118,6 +119,7 @@ next_reader(struct uw_writer_thread *w)
     pthread_mutex_lock(&c->lock);
     uw_reader_gone_locked(c);
     pthread_mutex_unlock(&c->lock);
+    atomic_store(&w->reading, 0);
     if (w->target.fd >= 0)
         close(w->target.fd);
     w->target.fd = -1;
@@ -129,6 +131,7 @@ next_reader(struct uw_writer_thread *w)
     pthread_mutex_lock(&c->lock);
     if (!c->closed)
         uw_section_begin_locked(c);
+    atomic_store(&w->reading, 1);
     pthread_mutex_unlock(&c->lock);
     return 1;
 }
@@ -168,13 +171,14 @@ cut_to_blocks(struct uw_writer_thread *w, const uint8_t *bytes, size_t done)
 
 enum outcome { WRITTEN, READER_GONE, GIVEN_UP };
 
+/* *ret_done: the bytes written. */
 static enum outcome
-write_all(struct uw_writer_thread *w, const uint8_t *bytes, size_t size)
+write_all(struct uw_writer_thread *w, const uint8_t *bytes, size_t size, size_t *ret_done)
 {
     struct uw_usec give_up = uw_never();
     size_t done = 0;
 
-    while (done < size) {
+    for (*ret_done = 0; done < size; *ret_done = done) {
         ssize_t n = write_some(w, bytes + done, size - done);
 
         if (n > 0) {
@@ -216,7 +220,7 @@ write_next(struct uw_writer_thread *w)
                                : uw_usec_add(uw_now(), uw_usec(LOOK_FOR_READER_US));
     const uint8_t *bytes;
     enum outcome outcome;
-    size_t n = 0;
+    size_t n = 0, done;
     int more;
 
     pthread_mutex_lock(&c->lock);
@@ -231,15 +235,14 @@ write_next(struct uw_writer_thread *w)
             return next_reader(w);
         return more;
     }
-    outcome = write_all(w, bytes, n);
-    if (outcome == READER_GONE)
-        return next_reader(w);
+    outcome = write_all(w, bytes, n, &done);
     pthread_mutex_lock(&c->lock);
-    if (outcome == WRITTEN)
-        uw_reader_give_back_locked(c, n);
-    else
+    uw_reader_give_back_locked(c, outcome == WRITTEN ? n : uw_reader_whole_blocks(bytes, done));
+    if (outcome != WRITTEN)
         uw_reader_gone_locked(c);
     pthread_mutex_unlock(&c->lock);
+    if (outcome == READER_GONE)
+        return next_reader(w);
     if (w->failed)
         say_failed(w);
     return outcome == WRITTEN;
@@ -253,8 +256,10 @@ write_capture(void *arg)
 
     if (w->target.fd >= 0 || wait_for_reader(w)) {
         w->had_reader = 1;
+        atomic_store(&w->reading, 1);
         while (write_next(w))
             ;
+        atomic_store(&w->reading, 0);
     } else {
         w->never_read = 1;
     }
@@ -283,7 +288,8 @@ start_thread(struct uw_writer_thread *w)
 }
 
 int
-uw_writer_start(struct uw_capture *c, const struct uw_target *target)
+uw_writer_start(struct uw_capture *c, const struct uw_target *target, void (*gone)(void *arg),
+                void *arg)
 {
     struct uw_writer_thread *w = calloc(1, sizeof(*w));
 
@@ -295,6 +301,8 @@ uw_writer_start(struct uw_capture *c, const struct uw_target *target)
     uw_list_init(&w->all);
     w->capture = c;
     w->target = *target;
+    w->gone = gone;
+    w->gone_arg = arg;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->writer = w;
     c->lossless = target->kind == UW_TARGET_FILE;
@@ -361,18 +369,17 @@ uw_writer_finish(struct uw_capture *c, struct uw_fault *fault)
     return result(w, fault);
 }
 
+int
+uw_writer_has_reader(const struct uw_capture *c)
+{
+    return atomic_load(&c->writer->reading);
+}
+
 void
 uw_writer_hurry(struct uw_capture *c)
 {
     atomic_store(&c->writer->hurried, 1);
     wake(c->writer);
-}
-
-void
-uw_writer_on_gone(struct uw_capture *c, void (*gone)(void *arg), void *arg)
-{
-    c->writer->gone = gone;
-    c->writer->gone_arg = arg;
 }
 
 /* A program that ends without closing its captures has them written all the same. */

@@ -11,15 +11,17 @@
 #define UW_WRITER_PATIENCE_US       2000000u
 #define UW_WRITER_FIRST_PATIENCE_US 10000000u
 
-/* Takes `target` over, also on failure, and starts the thread. NO_MEMORY. */
-int uw_writer_start(struct uw_capture *capture, const struct uw_target *target);
-
-/* Runs in the writer's thread when there is nobody to write for any more, without a lock. */
-void uw_writer_on_gone(struct uw_capture *capture, void (*gone)(void *arg), void *arg);
+/* Takes `target` over, also on failure, and starts the thread, which at its end calls gone(arg)
+ * (NULL: nothing) without a lock. NO_MEMORY. */
+int uw_writer_start(struct uw_capture *capture, const struct uw_target *target,
+                    void (*gone)(void *arg), void *arg);
 
 /* The capture is closed: waits until everything is written or given up, ends the thread. Returns
  * what uw_capture_close does. May be called again. */
 int uw_writer_finish(struct uw_capture *capture, struct uw_fault *fault);
+
+/* 1 while somebody takes what is written. */
+int uw_writer_has_reader(const struct uw_capture *capture);
 
 /* Async-signal-safe. */
 void uw_writer_hurry(struct uw_capture *capture);

@@ -63,6 +63,7 @@ struct cli {
     struct uw_device *device;
     struct boardlog *boardlog; /* NULL: no logs are shown */
     struct uw_capture *capture;
+    struct uw_offer *offer; /* to other programs that look on */
 };
 
 /* ---- options (options.c) ---- */

@@ -40,7 +40,12 @@ cli_open(struct cli *cli)
         return cli_error("the event loop could not be made: %s", uw_error_text(r));
     cli_catch_interrupts(NULL, NULL);
     r = trace_start(cli);
-    return r ? r : pcap_start(cli);
+    if (!r)
+        r = pcap_start(cli);
+    /* Where the user has no folder for it, nobody can look on. */
+    if (!r && uw_offer_new(cli->loop, &cli->offer) == UW_ERROR_NO_MEMORY)
+        r = cli_error("out of memory");
+    return r;
 }
 
 int
@@ -119,6 +124,7 @@ cli_close(struct cli *cli)
     uw_device_free(cli->device);
     boardlog_close(cli, uw_msec(LOG_LINGER_MS));
     uw_server_free(cli->server);
+    uw_offer_free(cli->offer);
     code = pcap_stop(cli);
     trace_stop(cli);
     uw_loop_free(cli->loop);

@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "help.h"
 #include "options.h"
+#include "pcap.h"
 
 static int
 run(struct cli *cli)
@@ -22,6 +23,12 @@ run(struct cli *cli)
         return cli_flush();
     }
     code = cli_commands[cli->command].function(cli);
+    /* What there is to see is seen before a capture waits for its reader. */
+    pcap_ending(cli);
+    if (!code)
+        code = cli_flush();
+    else
+        fflush(stdout);
     closing = cli_close(cli);
     if (!code)
         code = closing;

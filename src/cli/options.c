@@ -9,7 +9,8 @@
 
 #define ON(command) (1u << CMD_##command)
 #define EVERY       (~0u)
-#define CLIENTS     (EVERY & ~ON(SERVE) & ~ON(COMPLETION))
+#define WATCHERS    (ON(MONITOR) | ON(EXTCAP))
+#define CLIENTS     (EVERY & ~ON(SERVE) & ~ON(COMPLETION) & ~WATCHERS)
 #define CHOOSERS    (CLIENTS & ~ON(LIST) & ~ON(SYSLOG))
 #define MOVERS      (ON(READ) | ON(WRITE))
 

@@ -22,6 +22,15 @@ move_output(void)
     return 0;
 }
 
+/* It captures by itself. */
+static int
+leave_to_program(const char *target)
+{
+    if (strcmp(target, "-") == 0)
+        return cli_usage("standard output is the program's; capture to a file or FIFO");
+    return setenv("USBWIRE_PCAP", target, 1) ? cli_error("out of memory") : 0;
+}
+
 static void
 hurry(void *data)
 {
@@ -41,6 +50,8 @@ pcap_start(struct cli *cli)
 
     if (!target || !*target)
         return 0;
+    if (cli->command == CMD_RUN)
+        return leave_to_program(target);
     if (strcmp(target, "-") == 0 && cli_has(cli, OPT_RAW))
         return cli_usage("--raw and --pcap - both want standard output");
     if (uw_capture_open(target, &options, &cli->capture, &fault) < 0) {
@@ -61,6 +72,13 @@ pcap_add_server(struct cli *cli)
     return r < 0 ? cli_error("the capture cannot be started: %s", uw_error_text(r)) : 0;
 }
 
+void
+pcap_ending(const struct cli *cli)
+{
+    if (cli->capture)
+        cli_catch_interrupts(hurry, cli->capture);
+}
+
 int
 pcap_stop(struct cli *cli)
 {
@@ -71,7 +89,6 @@ pcap_stop(struct cli *cli)
 
     if (!cli->capture)
         return 0;
-    cli_catch_interrupts(hurry, cli->capture);
     r = uw_capture_close(cli->capture, &fault);
     uw_capture_stats(cli->capture, &stats);
     cli_catch_interrupts(NULL, NULL);

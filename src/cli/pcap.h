@@ -11,6 +11,9 @@
 int pcap_start(struct cli *cli);
 int pcap_add_server(struct cli *cli);
 
+/* The command is done: from here on Ctrl-C ends the waiting for a reader. */
+void pcap_ending(const struct cli *cli);
+
 /* Ends it. 0, or an exit code after a message when it could not be written. */
 int pcap_stop(struct cli *cli);
 

@@ -120,6 +120,7 @@ come_up(struct uw_import *im, struct uw_answer *answer, struct uw_usec now)
     im->tap_source.connection = ++im->loop->connections;
     name_it(im);
     params.profile = uw_server_profile_for(im->server, &im->info);
+    im->tap_source.shared = (params.profile->flags & UW_PROF_SHARED) != 0;
     params.seq = &im->loop->seq;
     params.gate = &im->server->gate;
     params.limits = im->loop->limits;

@@ -104,8 +104,9 @@ void uw_forks_ignore(struct uw_loop *loop);
 
 /* taps.c */
 void uw_taps_free(struct uw_loop *loop);
-/* uw_loop_add_tap for who has the lock. */
+/* uw_loop_add_tap and _remove_tap for who has the lock. */
 int uw_loop_add_tap_locked(struct uw_loop *loop, const struct uw_tap *tap);
+void uw_loop_remove_tap_locked(struct uw_loop *loop, const struct uw_tap *tap);
 
 /* Tells all taps; what an engine is given as its tap. */
 void uw_loop_tell(void *loop, const struct uw_tap_event *event);

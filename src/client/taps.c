@@ -53,11 +53,10 @@ uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap)
 }
 
 void
-uw_loop_remove_tap(struct uw_loop *loop, const struct uw_tap *tap)
+uw_loop_remove_tap_locked(struct uw_loop *loop, const struct uw_tap *tap)
 {
     struct uw_list *pos, *tmp;
 
-    uw_loop_lock(loop);
     uw_list_each(pos, tmp, &loop->taps)
     {
         struct tap_entry *entry = UW_CONTAINER(pos, struct tap_entry, link);
@@ -68,6 +67,13 @@ uw_loop_remove_tap(struct uw_loop *loop, const struct uw_tap *tap)
         }
     }
     uw_imports_retap(loop);
+}
+
+void
+uw_loop_remove_tap(struct uw_loop *loop, const struct uw_tap *tap)
+{
+    uw_loop_lock(loop);
+    uw_loop_remove_tap_locked(loop, tap);
     uw_loop_unlock(loop);
 }
 

@@ -7,6 +7,7 @@
 #include "libusb/choice.h"
 #include "libusb/fork.h"
 #include "libusb/log.h"
+#include "libusb/watch.h"
 #include "libusb/world.h"
 
 #define REFUSALS 32u
@@ -80,6 +81,7 @@ world_loop(void)
     pthread_mutex_lock(&enumerating);
     l = loop;
     if (!l && uw_loop_new(NULL, &l) == 0) {
+        watch_start(l);
         open_stations(l);
         fork_watch();
         loop = l;

@@ -8,6 +8,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
 from simbench import expect, expect_equal, main, test  # noqa: E402
 
+# Seconds for all of the library, on a machine that is busy.
+COMPILING = 600
+
 EXAMPLES = ('list', 'transfer', 'many')
 
 
@@ -20,7 +23,8 @@ def _configure(lab):
 
 def _install(lab, build, prefix, destdir=''):
     told = lab.run('make', '--no-print-directory', 'install', f'BUILD={build}',
-                   f'PREFIX={prefix}', f'DESTDIR={destdir}', cwd=lab.root).text
+                   f'PREFIX={prefix}', f'DESTDIR={destdir}', cwd=lab.root,
+                   patience=COMPILING).text
     expect(f'installed under {destdir}{prefix}\n' in told, told)
     return destdir + prefix
 

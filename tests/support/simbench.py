@@ -105,11 +105,12 @@ class Lab:
         own = {'USBWIRE_HOST': host} if host else {}
         return {**self.environment, **own, **(environment or {})}
 
-    def run(self, *command, status=0, stdin=b'', host=None, environment=None, cwd=None):
+    def run(self, *command, status=0, stdin=b'', host=None, environment=None, cwd=None,
+            patience=PATIENCE):
         """Runs a program to its end: an Output. `status`: the one expected, None: any."""
         try:
             done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=PATIENCE, check=False, cwd=cwd,
+                                  stderr=subprocess.PIPE, timeout=patience, check=False, cwd=cwd,
                                   env=self._environment(host, environment))
         except subprocess.TimeoutExpired as late:
             raise Failure(f'{" ".join(command)} hangs') from late

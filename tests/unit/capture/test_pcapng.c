@@ -67,7 +67,8 @@ test_packet(void **state)
 
     (void)state;
     assert_non_null(packet);
-    memcpy(packet, "hello", 5);
+    for (size_t i = 0; i < 5; i++)
+        packet[i] = (uint8_t) "hello"[i];
     assert_int_equal(w.len, sizeof(expected));
     assert_int_equal(uw_packet_block_size(5, "ok"), sizeof(expected));
     assert_memory_equal(block, expected, sizeof(expected));

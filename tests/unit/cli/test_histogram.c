@@ -40,7 +40,7 @@ static void
 every_value_is_found_to_1_6_percent(void **state)
 {
     (void)state;
-    for (uint64_t v = 1; v < (uint64_t)1 << 62; v = v * 9 / 8 + 1) {
+    for (uint64_t v = 1; v < (uint64_t)1 << 62; v += v / 8 + 1) {
         uint64_t got;
         memset(&h, 0, sizeof(h));
         histogram_add(&h, v);

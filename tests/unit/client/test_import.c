@@ -220,27 +220,24 @@ act_leftovers(struct stage *stage, int fd, unsigned number)
     unsigned more = *(const unsigned *)stage_arg(stage);
     uint8_t bytes[UW_PDU_SIZE + 18] = {0};
     char busid[UW_OP_BUSID_SIZE];
-    int first = number % 2 == 0;
+    int amidst = number % 2;
 
     if (stage_request(fd, busid) != UW_OP_REQ_IMPORT)
         return;
     if (number < more) {
-        uw_encode_pdu(bytes, first ? &submit : &unlink);
-        if (!first)
+        uw_encode_pdu(bytes, amidst ? &unlink : &submit);
+        if (amidst)
             stage_write(fd, "\x01\x11\0\3\0\0\0\0", UW_OP_HEADER_SIZE);
-        stage_write(fd, bytes, first ? sizeof(bytes) : UW_PDU_SIZE);
-        stage_accept_import(fd, NULL, busid);
-        stage_drain(fd);
-    } else if (stage_accept_import(fd, NULL, busid)) {
-        stage_serve(fd);
+        stage_write(fd, bytes, amidst ? UW_PDU_SIZE : sizeof(bytes));
     }
+    if (stage_accept_import(fd, NULL, busid))
+        stage_serve(fd);
 }
 
 static void
 test_leftovers(void **state)
 {
     unsigned two = 2, many = 100;
-    struct uw_fault fault;
     struct client c;
 
     (void)state;
@@ -249,10 +246,8 @@ test_leftovers(void **state)
     assert_int_equal(stage_connections(c.stage), 3);
     assert_int_equal(client_run(&c, 0x81, 64, 0), UW_OK);
     client_stop(&c);
-
     client_start(&c, act_leftovers, &many);
-    assert_int_equal(client_import(&c, &fault), UW_ERROR_BUSY);
-    assert_non_null(strstr(fault.came, "last client"));
+    assert_int_equal(client_import(&c, NULL), UW_ERROR_BUSY);
     client_stop(&c);
 }
 

@@ -130,6 +130,64 @@ test_endings(void **state)
     }
 }
 
+struct cut {
+    unsigned served;
+};
+
+static void
+act_cut(struct stage *stage, int fd, unsigned number)
+{
+    static const uint8_t data[64];
+    const struct cut *cut = (const struct cut *)stage_arg(stage);
+    struct uw_pdu pdu;
+
+    (void)number;
+    if (!stage_import(fd, NULL))
+        return;
+    for (unsigned i = 0; i < cut->served; i++)
+        if (!stage_command(fd, &pdu, NULL, 0) || !stage_reply(fd, &pdu, 0, data, 64))
+            return;
+}
+
+/* The connection ends after every URB in turn: those that were answered are done, the others are
+ * lost, and each comes out of the queue once. */
+static void
+test_cut_at_every_urb(void **state)
+{
+    static const uint8_t endpoints[] = {0x80, 0x01, 0x81, 0x00, 0x82, 0x02, 0x81, 0x01};
+    enum { URBS = sizeof(endpoints) };
+
+    (void)state;
+    for (struct cut cut = {0}; cut.served <= URBS; cut.served++) {
+        struct uw_urb *urbs[URBS];
+        struct client c;
+        unsigned good = 0, lost = 0;
+
+        client_start(&c, act_cut, &cut);
+        client_must_import(&c);
+        for (unsigned i = 0; i < URBS; i++)
+            urbs[i] = client_submit(&c, endpoints[i], 64, 0);
+        for (unsigned i = 0; i < URBS; i++) {
+            int status;
+
+            if (urbs[i]->detached) { /* refused: the connection had ended already */
+                lost++;
+                continue;
+            }
+            assert_int_equal(uw_queue_wait(c.queue, uw_msec(30000)), 1);
+            status = uw_urb_status(uw_queue_pop(c.queue));
+            good += status == UW_OK;
+            lost += status == UW_ERROR_CONNECTION_LOST;
+        }
+        assert_null(uw_queue_pop(c.queue));
+        assert_int_equal(good, cut.served);
+        assert_int_equal(lost, URBS - cut.served);
+        for (unsigned i = 0; i < URBS; i++)
+            client_urb_free(urbs[i]);
+        client_stop(&c);
+    }
+}
+
 /* Must 15: "no such device" again and again ends the import, with the connection still open. */
 static void
 act_gone(struct stage *stage, int fd, unsigned number)
@@ -582,6 +640,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_endings),
+        cmocka_unit_test(test_cut_at_every_urb),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_free_in_flight),
         cmocka_unit_test(test_leftovers),

@@ -103,8 +103,11 @@ void cli_remark(const struct cli *cli, const char *format, ...)
 int cli_open(struct cli *cli);
 /* Opens the loop and the server of --host. 0, or the exit code after a message. */
 int cli_connect(struct cli *cli);
-/* The same, then finds and imports the device. 0, or the exit code after a message. */
+/* The same, then finds and imports the device: through the process of this user that holds it
+ * (usbwire hold), if there is one. 0, or the exit code after a message. */
 int cli_choose(struct cli *cli);
+/* The same, from the server alone. */
+int cli_choose_own(struct cli *cli);
 /* What the options say of a device. */
 void cli_choice(const struct cli *cli, struct uw_choice *ret_choice);
 /* Gives everything back. 0, or the exit code after a message when a capture is not complete. */

@@ -95,8 +95,8 @@ print_candidates(const struct uw_device_list *list)
     }
 }
 
-int
-cli_choose(struct cli *cli)
+static int
+choose(struct cli *cli, int shared)
 {
     struct uw_device_list *candidates = NULL;
     struct uw_choice choice;
@@ -106,6 +106,8 @@ cli_choose(struct cli *cli)
     if (code)
         return code;
     cli_choice(cli, &choice);
+    if (shared && uw_broker_find(cli->server, &choice, cli_timeout(cli), &cli->device, &fault) == 0)
+        return 0;
     if (uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &cli->device,
                 &candidates, &fault) >= 0)
         return 0;
@@ -114,6 +116,18 @@ cli_choose(struct cli *cli)
         print_candidates(candidates);
     uw_device_list_free(candidates);
     return code;
+}
+
+int
+cli_choose(struct cli *cli)
+{
+    return choose(cli, 1);
+}
+
+int
+cli_choose_own(struct cli *cli)
+{
+    return choose(cli, 0);
 }
 
 int

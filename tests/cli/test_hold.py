@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""usbwire hold: several commands share a device."""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
+from simbench import PATIENCE, expect, expect_equal, main, test  # noqa: E402
+
+
+def _runtime(lab):
+    folder = lab.path('run')
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return {'XDG_RUNTIME_DIR': folder}
+
+
+@contextlib.contextmanager
+def _held(lab, bench, *options):
+    """A running hold: what it says of the device."""
+    process = bench.start('hold', '--json', *options, environment=_runtime(lab),
+                          stdout=subprocess.PIPE)
+    try:
+        line = process.stdout.readline()
+        expect(line, 'hold did not start')
+        yield json.loads(line)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        expect_equal(process.wait(PATIENCE), 0, 'hold ended badly')
+        process.stdin.close()
+        process.stdout.close()
+
+
+@test
+def commands_share_it(lab):
+    with lab.bench('--device', 'acm-echo') as bench, _held(lab, bench) as told:
+        expect_equal(told['busid'], '1-1')
+        expect(told['address'].startswith('unix:' + lab.path('run')), told)
+        run = {'environment': _runtime(lab)}
+        # The port forgets what it was told when an import ends: here none does.
+        bench('control', '--direction', 'out', '--bm-request-type', '0x21', '--b-request', '0x20',
+              '--data', '802500000000 08', **run)
+        coding = bench('control', '--direction', 'in', '--bm-request-type', '0xa1', '--b-request',
+                       '0x21', '--length', '7', '--raw', **run)
+        expect_equal(coding.out, bytes.fromhex('80250000000008'))
+        bench('write', '-e', '0x02', '--text', 'hello', **run)
+        expect_equal(bench('read', '-e', '0x82', '-n', '5', '--raw', **run).out, b'hello')
+
+
+@test
+def without_it_the_device_is_busy(lab):
+    elsewhere = {'environment': {'XDG_RUNTIME_DIR': lab.path('elsewhere')}}
+    os.makedirs(lab.path('elsewhere'), mode=0o700)
+    with lab.bench('--device', 'esp') as bench:
+        with _held(lab, bench):
+            expect('in use elsewhere' in bench('probe', status=5, **elsewhere).errors, 'not busy')
+        bench('probe', **elsewhere)
+
+
+@test
+def one_hold_a_device(lab):
+    with lab.bench('--device', 'esp') as bench, _held(lab, bench):
+        bench('hold', status=5, environment=_runtime(lab))
+
+
+@test
+def two_held_devices(lab):
+    with lab.bench('--device', 'esp:count=2') as bench:
+        run = {'environment': _runtime(lab)}
+        with _held(lab, bench, '--busid', '1-1'), _held(lab, bench, '--busid', '1-2'):
+            for busid in ('1-1', '1-2'):
+                found = bench('probe', '--json', '--busid', busid, **run).json()
+                expect_equal(found['busid'], busid)
+
+
+@test
+def it_ends_when_the_device_is_gone(lab):
+    with lab.bench('--device', 'faulty') as bench:
+        process = bench.start('hold', '--json', environment=_runtime(lab), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        expect(process.stdout.readline(), 'hold did not start')
+        bench('control', '--direction', 'out', '--bm-request-type', '0x40', '--b-request', '0x10',
+              status=1, environment=_runtime(lab))
+        errors = process.communicate(timeout=PATIENCE)[1].decode()
+        expect_equal(process.returncode, 1)
+        expect('the device is gone' in errors, errors)
+        expect_equal(os.listdir(lab.path('run/usbwire')), [])
+
+
+if __name__ == '__main__':
+    sys.exit(main(__name__))

@@ -1,0 +1,170 @@
+/*
+ * test_sharing.c - what one program may do beside another, and hears of it
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+/* ---- claims ---- */
+
+static void
+test_claims(void **state)
+{
+    struct setup *s = rig_start_joined("esp");
+    uint8_t bytes[8];
+    size_t actual;
+
+    (void)state;
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), 0);
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), 0); /* again is fine */
+    assert_int_equal(uw_device_claim(s->two.device, 0, s), UW_ERROR_BUSY);
+    assert_int_equal(uw_device_claim(s->two.device, 1, s), UW_ERROR_NOT_FOUND);
+    assert_int_equal(uw_device_claim(s->holder.device, 0, s), UW_ERROR_BUSY);
+    assert_int_equal(rig_write(&s->two, 0x01, "x", 1), UW_ERROR_BUSY);
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 8, LONG, &actual), UW_ERROR_BUSY);
+    assert_int_equal(uw_device_clear_halt(s->two.device, 0x81, LONG, NULL), UW_ERROR_BUSY);
+    assert_int_equal(uw_device_set_altsetting(s->two.device, 0, 0, LONG, NULL), UW_ERROR_BUSY);
+    assert_int_equal(rig_write(&s->one, 0x01, "x", 1), 0);
+    /* Endpoint 0 is everybody's. */
+    assert_int_equal(uw_control(s->two.device, 0xc0, 2, 1, 2, bytes, 4, LONG, NULL, NULL), 0);
+    assert_int_equal(uw_device_release(s->one.device, 0, s), 0);
+    assert_int_equal(uw_device_claim(s->two.device, 0, s), 0);
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), UW_ERROR_BUSY);
+    assert_int_equal(uw_device_release(s->two.device, 0, s), 0);
+    rig_end(s);
+}
+
+/* The claims of a program that ends are free for others, and its reads take nothing any more. */
+static void
+test_program_ends(void **state)
+{
+    struct setup *s = rig_start_joined("esp");
+    struct uw_usec until = uw_usec_add(uw_now(), uw_msec(20000));
+    uint8_t bytes[64];
+    size_t actual;
+    int r;
+
+    (void)state;
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), 0);
+    assert_int_equal(rig_read(&s->one, 0x81, bytes, 64, SHORT, &actual), UW_ERROR_TIMEOUT);
+    uw_device_free(s->one.device); /* with a read still posted */
+    s->one.device = NULL;
+    while ((r = uw_device_claim(s->two.device, 0, s)) == UW_ERROR_BUSY)
+        assert_true(uw_now().us < until.us);
+    assert_int_equal(r, 0);
+    while (uw_broker_clients(s->broker) != 1)
+        assert_true(uw_now().us < until.us);
+    assert_int_equal(rig_write(&s->two, 0x01, "mine", 4), 0);
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, LONG, &actual), 0);
+    assert_int_equal(actual, 4);
+    assert_memory_equal(bytes, "mine", 4);
+    rig_end(s);
+}
+
+static void
+test_configuration(void **state)
+{
+    struct setup *s = rig_start_joined("source-sink");
+    uint8_t value = 0;
+
+    (void)state;
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), 0);
+    assert_int_equal(uw_device_set_configuration(s->two.device, 2, LONG, NULL), UW_ERROR_BUSY);
+    assert_int_equal(uw_device_set_configuration(s->two.device, 1, LONG, NULL), 0);
+    assert_int_equal(uw_control(s->two.device, 0x80, 8, 0, 0, &value, 1, LONG, NULL, NULL), 0);
+    assert_int_equal(value, 1);
+    assert_int_equal(uw_device_release(s->one.device, 0, s), 0);
+    assert_int_equal(uw_device_set_configuration(s->two.device, 2, LONG, NULL), 0);
+    assert_int_equal(uw_device_configuration(s->holder.device), 2);
+    rig_end(s);
+}
+
+/* ---- what others do ---- */
+
+static int
+has_altsetting_1(const struct program *p)
+{
+    return uw_device_altsetting(p->device, 1) == 1;
+}
+
+static int
+has_altsetting_0(const struct program *p)
+{
+    return uw_device_altsetting(p->device, 1) == 0;
+}
+
+static int
+has_configuration_2(const struct program *p)
+{
+    return uw_device_configuration(p->device) == 2;
+}
+
+static void
+test_altsettings_are_followed(void **state)
+{
+    struct setup *s = rig_start("linux", "loopback");
+
+    (void)state;
+    assert_int_equal(rig_join(&s->one), 0);
+    assert_int_equal(uw_device_set_altsetting(s->one.device, 1, 1, LONG, NULL), 0);
+    /* Who comes later finds it, who is there hears of it. */
+    assert_int_equal(rig_join(&s->two), 0);
+    assert_true(has_altsetting_1(&s->two));
+    assert_non_null(uw_device_endpoint(s->two.device, 0x83));
+    assert_int_equal(uw_device_set_altsetting(s->two.device, 1, 0, LONG, NULL), 0);
+    rig_wait(&s->one, has_altsetting_0);
+    assert_null(uw_device_endpoint(s->one.device, 0x83));
+    assert_int_equal(uw_device_set_altsetting(s->two.device, 1, 1, LONG, NULL), 0);
+    rig_wait(&s->one, has_altsetting_1);
+    rig_end(s);
+}
+
+static void
+test_configuration_is_followed(void **state)
+{
+    struct setup *s = rig_start_joined("source-sink");
+
+    (void)state;
+    assert_int_equal(uw_device_set_configuration(s->one.device, 2, LONG, NULL), 0);
+    rig_wait(&s->two, has_configuration_2);
+    assert_non_null(uw_device_endpoint(s->two.device, 0x83));
+    rig_end(s);
+}
+
+static void
+test_reset(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+    char text[64];
+    size_t actual;
+
+    (void)state;
+    assert_int_equal(rig_write(&s->one, 0x01, "old", 3), 0);
+    assert_int_equal(uw_device_reset(s->two.device, LONG, NULL), 0);
+    assert_int_equal(rig_write(&s->one, 0x01, "new", 3), 0);
+    assert_int_equal(rig_read(&s->two, 0x81, text, 64, LONG, &actual), 0);
+    assert_int_equal(actual, 3);
+    assert_memory_equal(text, "new", 3);
+    rig_end(s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_program_ends),
+        cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_altsettings_are_followed),
+        cmocka_unit_test(test_configuration_is_followed),
+        cmocka_unit_test(test_reset),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

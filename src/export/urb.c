@@ -301,13 +301,16 @@ int
 export_got_table(struct uw_session *s)
 {
     struct uw_request *r = &s->reading->r;
+    uint32_t end = 0;
 
     uw_decode_iso(s->table, r->iso, r->iso_count);
     free(s->table);
     s->table = NULL;
+    /* Behind one another: if they overlapped, their answers could be more than the buffer holds. */
     for (uint32_t i = 0; i < r->iso_count; i++) {
-        if ((uint64_t)r->iso[i].offset + r->iso[i].length > r->length)
+        if (r->iso[i].offset < end || (uint64_t)r->iso[i].offset + r->iso[i].length > r->length)
             return UW_ERROR_PROTOCOL;
+        end = r->iso[i].offset + r->iso[i].length;
         r->iso[i].actual = 0;
         r->iso[i].status = 0;
     }

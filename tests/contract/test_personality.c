@@ -30,11 +30,11 @@ struct expectation {
     const char *by_hand; /* or that a person has to name, as nothing tells the server */
     int held;            /* a read that waits holds the server: others are told so */
     int stuck;           /* a write that is not taken does */
-    int late;            /* a cancel comes too late */
-    int stall;           /* what a stalled bulk IN ends with */
-    int control_stall;   /* and a control request */
-    int unplugged;       /* what the URB ends with that unplugs the device */
-    uint32_t max_echo;   /* what one read of the echo brings at most; 0: all */
+    int late;  /* a cancel comes too late, if its answer is there before its own time is up */
+    int stall; /* what a stalled bulk IN ends with */
+    int control_stall; /* and a control request */
+    int unplugged;     /* what the URB ends with that unplugs the device */
+    uint32_t max_echo; /* what one read of the echo brings at most; 0: all */
 };
 
 static const struct expectation rows[] = {
@@ -294,7 +294,8 @@ check_taken_back(const struct expectation *e)
     uw_urb_cancel(urb);
     assert_int_equal(bounded(uw_queue_wait(queue, uw_msec(LONG_MS)), start, 0), 1);
     assert_ptr_equal(uw_queue_pop(queue), urb);
-    assert_int_equal(uw_urb_status(urb), e->late ? UW_OK : UW_ERROR_CANCELLED);
+    after = uw_urb_status(urb);
+    assert_true(after == UW_ERROR_CANCELLED || (e->late && after == UW_OK));
     after = get_descriptor(&s, e->held ? HELD_MS : LONG_MS);
     if (e->held)
         assert_true(after < 0);
@@ -313,7 +314,8 @@ check_refused_write(const struct expectation *e)
     int after;
 
     open_setup(&s, e, "faulty");
-    assert_int_equal(transfer(&s, 0x02, 64, SHORT_MS, &actual), e->late ? 0 : UW_ERROR_TIMEOUT);
+    after = transfer(&s, 0x02, 64, SHORT_MS, &actual);
+    assert_true(after == UW_ERROR_TIMEOUT || (e->late && after == UW_OK));
     after = get_descriptor(&s, e->held || e->stuck ? HELD_MS : LONG_MS);
     if (e->held || e->stuck)
         assert_true(after < 0);

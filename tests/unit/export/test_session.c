@@ -379,11 +379,12 @@ test_unknown_command(void **state)
     offer_end(o);
 }
 
-/* A packet that lies outside of the buffer. */
+/* A packet that lies outside of the buffer, or over another. */
 static void
 test_bad_iso_tables(void **state)
 {
-    static const uint32_t rows[][2] = {{8, 1}, {5, 4}, {0, 9}, {0xffffffffu, 1}, {1, 0xffffffffu}};
+    static const uint32_t rows[][2] = {{8, 1},           {5, 4}, {0, 9}, {0xffffffffu, 1},
+                                       {1, 0xffffffffu}, {0, 8}, {3, 4}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -104,7 +104,8 @@ int uw_capture_syslog(struct uw_capture *capture, const struct sockaddr *source,
                       const struct sockaddr *destination, int protocol, const void *message,
                       size_t size);
 
-/* Tells the reader the name of an address (AF_INET or AF_INET6). INVALID, NO_MEMORY. */
+/* Tells the reader the name of an address (AF_INET or AF_INET6); once is enough, more do no harm. A
+ * `name` that is an address is none. INVALID, NO_MEMORY. */
 int uw_capture_name(struct uw_capture *capture, const struct sockaddr *address, const char *name);
 
 /*

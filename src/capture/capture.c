@@ -1,6 +1,7 @@
 /*
  * capture.c - making, attaching and ending captures; syslog and names
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -316,27 +317,50 @@ uw_capture_syslog(struct uw_capture *c, const struct sockaddr *source,
     return r;
 }
 
+static int
+is_known(const struct uw_capture *c, const struct uw_capture_alias *alias)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &c->aliases)
+    {
+        const struct uw_capture_alias *a = UW_CONTAINER(pos, struct uw_capture_alias, link);
+
+        if (a->address_size == alias->address_size &&
+            memcmp(a->address, alias->address, sizeof(a->address)) == 0 &&
+            strcmp(a->name, alias->name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 int
 uw_capture_name(struct uw_capture *c, const struct sockaddr *address, const char *name)
 {
-    struct uw_capture_alias *alias;
+    struct uw_capture_alias alias = {.address_size = 0}, *kept;
     const void *bytes;
-    size_t size = uw_exported_address(address, &bytes);
+    uint8_t numeric[16];
+    int r = 0;
 
-    if (!size || !name || !*name)
+    alias.address_size = uw_exported_address(address, &bytes);
+    if (!alias.address_size || !name || !*name || inet_pton(AF_INET, name, numeric) == 1 ||
+        inet_pton(AF_INET6, name, numeric) == 1)
         return UW_ERROR_INVALID;
-    alias = calloc(1, sizeof(*alias));
-    if (!alias)
-        return UW_ERROR_NO_MEMORY;
-    memcpy(alias->address, bytes, size);
-    alias->address_size = size;
-    snprintf(alias->name, sizeof(alias->name), "%s", name);
+    memcpy(alias.address, bytes, alias.address_size);
+    snprintf(alias.name, sizeof(alias.name), "%s", name);
     pthread_mutex_lock(&c->lock);
-    uw_list_insert(&c->aliases, &alias->link);
-    if (!c->closed)
-        uw_section_alias_locked(c, alias);
+    if (!is_known(c, &alias)) {
+        kept = malloc(sizeof(*kept));
+        r = kept ? 0 : UW_ERROR_NO_MEMORY;
+        if (kept) {
+            *kept = alias;
+            uw_list_insert(&c->aliases, &kept->link);
+            if (!c->closed)
+                uw_section_alias_locked(c, kept);
+        }
+    }
     pthread_mutex_unlock(&c->lock);
-    return 0;
+    return r;
 }
 
 void

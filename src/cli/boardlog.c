@@ -101,10 +101,12 @@ write_record(struct boardlog *log, const struct uw_syslog_message *message)
 static void
 capture(const struct boardlog *log, const struct uw_syslog_message *m)
 {
-    if (log->cli->capture && !(m->flags & UW_SYSLOG_JUNK))
-        (void)uw_capture_syslog(log->cli->capture, m->from, m->to,
-                                m->flags & UW_SYSLOG_UDP ? IPPROTO_UDP : IPPROTO_TCP, m->raw,
-                                m->raw_size);
+    if (!log->cli->capture || (m->flags & UW_SYSLOG_JUNK))
+        return;
+    (void)uw_capture_name(log->cli->capture, m->from, m->source);
+    (void)uw_capture_syslog(log->cli->capture, m->from, m->to,
+                            m->flags & UW_SYSLOG_UDP ? IPPROTO_UDP : IPPROTO_TCP, m->raw,
+                            m->raw_size);
 }
 
 static void

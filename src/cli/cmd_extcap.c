@@ -250,9 +250,11 @@ wake(void *data)
 static void
 take_log(void *data, const struct uw_syslog_message *m)
 {
-    if (!(m->flags & UW_SYSLOG_JUNK))
-        (void)uw_capture_syslog((struct uw_capture *)data, m->from, m->to, IPPROTO_TCP, m->raw,
-                                m->raw_size);
+    if (m->flags & UW_SYSLOG_JUNK)
+        return;
+    (void)uw_capture_name((struct uw_capture *)data, m->from, m->source);
+    (void)uw_capture_syslog((struct uw_capture *)data, m->from, m->to, IPPROTO_TCP, m->raw,
+                            m->raw_size);
 }
 
 /* The log of the board at `server`, on the port of logs. */

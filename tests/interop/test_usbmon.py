@@ -4,6 +4,7 @@ usbip-host gives each URB to the kernel that exports the device; what usbmon see
 with what the client captured, per endpoint and in order: setup packet, lengths, status, first 32
 bytes. Requests that usbip-host does not pass on as they came are left out on both sides.
 """
+import contextlib
 import os
 import struct
 import sys
@@ -95,57 +96,68 @@ def first_missing(ours, theirs, with_others):
     return None
 
 
-def compare(lab, busid, *commands):
-    """Runs commands with --pcap, and usbmon inside the guest."""
-    bus, device = lab.guest.run(f'cd /sys/bus/usb/devices/{busid}; cat busnum devnum').text.split()
-    text = f'/sys/kernel/debug/usb/usbmon/{bus}u'
-    for number, (status, *command) in enumerate(commands):
-        file = lab.path(f'usbmon-{number}.pcapng')
-        with lab.guest.start(START % text) as reader:
-            reader.wait_for('open')
-            lab.usbwire('--pcap', file, *command, check=status)
-            with open(file, 'rb') as data:
-                capture = Capture(data.read(), allow_open=False)
-            expect(not capture.errors, capture.errors)
-            expect(len(capture.records) > 4, capture.records)
-            ours = passed_on(captured_events(capture.records))
+@contextlib.contextmanager
+def compared(lab, busid):
+    """A file for a capture, which is compared with what usbmon saw meanwhile."""
+    file = lab.path('usbmon.pcapng')
+    bus = lab.guest.run(f'cat /sys/bus/usb/devices/{busid}/busnum').text.strip()
+    with lab.guest.start(START % f'/sys/kernel/debug/usb/usbmon/{bus}u') as reader:
+        reader.wait_for('open')
+        yield file
+        with open(file, 'rb') as data:
+            capture = Capture(data.read(), allow_open=False)
+        expect(not capture.errors, capture.errors)
+        expect(len(capture.records) > 4, capture.records)
+        ours = passed_on(captured_events(capture.records))
+        device = capture.records[0].address  # may be a new one since the last import
 
-            def missing():
-                """(endpoint, the first of our events there that usbmon did not see), or None."""
-                seen = passed_on(kernel_events(lab.guest.run('cat /tmp/usbmon').text,
-                                               int(device)))
-                for endpoint, events in ours.items():
-                    gap = first_missing(events, seen.get(endpoint, []), endpoint == 0)
-                    if gap:
-                        return endpoint, gap, seen.get(endpoint, [])
-                return None
+        def missing():
+            """(endpoint, the first of our events there that usbmon did not see), or None."""
+            text = lab.guest.run('cat /tmp/usbmon').text
+            seen = passed_on(kernel_events(text, device))
+            for endpoint, events in ours.items():
+                gap = first_missing(events, seen.get(endpoint, []), endpoint == 0)
+                if gap:
+                    return endpoint, gap, seen.get(endpoint, [])
+            return None
 
-            try:  # usbmon's reader is a little behind
-                wait_until('usbmon', 10, lambda: not missing())
-            except GuestError as late:
-                endpoint, gap, seen = missing()
-                raise Failure(f'{command}: usbmon did not see {gap} on endpoint {endpoint}; it saw '
-                              f'{seen}') from late
-        lab.guest.run('rm -f /tmp/usbmon')
+        try:  # usbmon's reader is a little behind
+            wait_until('usbmon', 10, lambda: not missing())
+        except GuestError as late:
+            endpoint, gap, seen = missing()
+            raise Failure(f'usbmon did not see {gap} on endpoint {endpoint}; it saw '
+                          f'{seen}') from late
+    lab.guest.run('rm -f /tmp/usbmon')
+
+
+def compare(lab, busid, *command, status=0):
+    with compared(lab, busid) as file:
+        lab.usbwire('--pcap', file, *command, '--busid', busid, check=status)
 
 
 @test('server-gadget')
 def capture_agrees_with_usbmon_on_gadgets(lab):
     busid = lab.busid['ffs']
-    ends = endpoints(lab, busid)
-    compare(lab, busid,
-            (0, 'probe', '--busid', busid),
-            (1, 'control', '--busid', busid, '--direction', 'in', '--bm-request-type', '0xc0',
-             '--b-request', '2', '--length', '8'),  # a stall
-            (0, 'write', '--busid', busid, '--endpoint', ends['bulk', 'out'], '--text',
-             'forty bytes, so that not all are in usbmon'),
-            (0, 'read', '--busid', busid, '--endpoint', ends['bulk', 'in'], '--length', '4096'))
+    out = endpoints(lab, busid)['bulk', 'out']
+    compare(lab, busid, 'probe')
+    compare(lab, busid, 'control', '--direction', 'in', '--bm-request-type', '0xc0', '--b-request',
+            '2', '--length', '8', status=1)  # a stall
+    compare(lab, busid, 'write', '--endpoint', out, '--text',
+            'forty bytes, so that not all are in usbmon')
+    busid = lab.busid['acm-count']
+    end = endpoints(lab, busid)['bulk', 'in']
+    compare(lab, busid, 'read', '--endpoint', end, '--length', '4096', '--count', '3')
 
 
 @test('server-qemu')
 def capture_agrees_with_usbmon_on_devices(lab):
     for busid in (lab.KEYBOARD, lab.FTDI, lab.DISK_SUPER):
-        compare(lab, busid, (0, 'probe', '--busid', busid))
-    # A read that is taken back when its time is over.
-    compare(lab, lab.KEYBOARD, (1, 'read', '--busid', lab.KEYBOARD, '--endpoint', '0x81', '--length',
-                                '8', '--timeout', '0.2'))
+        compare(lab, busid, 'probe')
+
+
+@test('server-qemu')
+def capture_agrees_with_usbmon_on_an_unlink(lab):
+    with compared(lab, lab.KEYBOARD) as file:
+        with lab.reading(lab.KEYBOARD, '0x81', '--length', '8', '--pcap', file) as reader:
+            reader.interrupt()
+            reader.finish()

@@ -33,7 +33,7 @@ struct bench {
     struct uw_tap_source source;
     uint8_t blocks[UW_CAPTURE_BLOCK_MAX];
     struct packet packets[PACKETS_MAX];
-    size_t count, sections, interfaces, statistics;
+    size_t count, sections, interfaces, statistics, names;
     uint16_t link_types[8];
     uint64_t received, dropped; /* of the last statistics */
 };
@@ -128,6 +128,8 @@ take(struct bench *b)
             b->interfaces = 0;
         } else if (le32(block) == UW_BLOCK_INTERFACE) {
             b->link_types[b->interfaces++] = (uint16_t)le32(block + 8);
+        } else if (le32(block) == UW_BLOCK_NAMES) {
+            b->names++;
         } else if (le32(block) == UW_BLOCK_PACKET) {
             read_packet(b, block, size);
         } else if (le32(block) == UW_BLOCK_STATISTICS) {
@@ -420,11 +422,14 @@ test_syslog(void **state)
     assert_int_equal(
         uw_capture_syslog(b->capture, source, destination, IPPROTO_TCP, "<14>1 hello\n", 12), 0);
     assert_int_equal(uw_capture_name(b->capture, source, "usbip-a1b2c3.local"), 0);
+    assert_int_equal(uw_capture_name(b->capture, source, "usbip-a1b2c3.local"), 0);
+    assert_int_equal(uw_capture_name(b->capture, source, "192.168.4.20"), UW_ERROR_INVALID);
     assert_int_equal(uw_capture_syslog(b->capture, source, destination, IPPROTO_TCP, "junk", 4),
                      UW_ERROR_INVALID);
     take(b);
     assert_int_equal(b->interfaces, 2);
     assert_int_equal(b->link_types[1], 252);
+    assert_int_equal(b->names, 1);
     assert_int_equal(b->count, 1);
     assert_int_equal(b->packets[0].size, tags + 11);
     assert_memory_equal(b->packets[0].bytes + tags, "<14>1 hello", 11);

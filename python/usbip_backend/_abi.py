@@ -139,6 +139,7 @@ _FUNCTIONS = {
     'uw_fault_text': (_str, _fault, c.c_char_p, c.c_size_t),
     'uw_loop_new': (_int, _obj, _out),
     'uw_loop_free': (None, _obj),
+    'uw_offer_new': (_int, _obj, _out),
     'uw_server_new': (_int, _obj, _str, _u16, _out, _fault),
     'uw_server_free': (None, _obj),
     'uw_server_name': (_str, _obj),

@@ -28,6 +28,8 @@ def loop():
             code = lib.uw_loop_new(None, c.byref(pointer))
             if code < 0:
                 raise _errors.from_code(code, 'making the event loop')
+            # For usbwire monitor and Wireshark; where the user has no folder for it, for nobody.
+            lib.uw_offer_new(pointer, c.byref(c.c_void_p()))
             _loop = pointer
         return _loop
 

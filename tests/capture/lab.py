@@ -6,7 +6,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'programs'))
-from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need, succeeded  # noqa: E402,F401
+from bench import (BUILD, ENV, USBWIRE, Bench, Skip, main, need,  # noqa: E402,F401
+                   need_module, succeeded)
 from strict import Capture  # noqa: E402
 
 SESSION = os.path.join(BUILD, 'tests', 'capture', 'capture-session')

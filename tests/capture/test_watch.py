@@ -6,8 +6,8 @@ import signal
 import subprocess
 import time
 
-from lab import (ENV, HOME, RUNTIME, SESSION, USBWIRE, Bench, Capture, check_readers, fields, main,
-                 need, path, session, usbwire)
+from lab import (BUILD, ENV, HOME, RUNTIME, SESSION, USBWIRE, Bench, Capture, Skip, check_readers,
+                 fields, main, need, need_module, path, session, usbwire)
 
 TAPS = os.path.join(RUNTIME, 'usbwire', 'taps')
 
@@ -118,6 +118,33 @@ def test_monitor_joins_late():
     assert 'synthetic' in lines[0] and 'is device 1.4' in lines[0], lines
     assert '12010002' in lines[1] and 'GET_DESCRIPTOR CONFIGURATION' in lines[2], lines
     assert 'Bi:1:004:1' in lines[4], lines
+
+
+def test_monitor_sees_unmodified_and_python_programs():
+    """The drop-in libusb and the Python package offer what they do."""
+    package = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'python')
+    script = ('from usbip_backend import get_backend; import sys\n'
+              'with get_backend("127.0.0.1", int(sys.argv[1])) as backend:\n'
+              '    import usb.core\n'
+              '    usb.core.find(backend=backend, idVendor=0x303a).ctrl_transfer(0xc0, 1, 0, 0, 1)\n')
+    dropin = os.path.join(BUILD, 'src', 'libusb')
+    if not os.path.exists(os.path.join(dropin, 'libusb-1.0.so.0')):
+        raise Skip('the drop-in libusb was not built')
+    with Bench() as bench:
+        monitor = Monitor('--json')
+        done = subprocess.run([need('lsusb'), '-v', '-d', '303a:'], capture_output=True, text=True,
+                              timeout=60, check=False,
+                              env={**ENV, 'USBWIRE_SERVERS': bench.address, 'USBWIRE_DEVICES': 'all',
+                                   'LD_LIBRARY_PATH': dropin})
+        assert 'idVendor           0x303a' in done.stdout, done
+        done = subprocess.run([need_module('usb'), '-c', script, bench.address.split(':')[1]],
+                              capture_output=True, text=True, timeout=60, check=False,
+                              env={**ENV, 'PYTHONPATH': package,
+                                   'USBWIRE_LIBRARY': os.path.join(BUILD, 'src', 'libusbwire.so')})
+        assert done.returncode == 0, done.stderr
+        seen = [json.loads(line) for line in monitor.lines()]
+    programs = {s['program'].split()[0].rsplit('/', 1)[-1] for s in seen}
+    assert {'lsusb', 'python3'} <= programs, programs
 
 
 def test_stopped_monitor_holds_up_nobody():

@@ -4,7 +4,7 @@ import re
 
 import tree
 
-LIBRARY = ('src/base', 'src/wire', 'src/engine', 'src/transport', 'src/client', 'src/usb',
+LIBRARY = ('src/base', 'src/wire', 'src/mdns', 'src/engine', 'src/transport', 'src/client', 'src/usb',
            'src/serial', 'src/capture', 'src/syslog', 'src/export', 'src/sim')
 OURS = ('src', 'examples', 'fuzz')
 

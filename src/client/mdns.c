@@ -64,7 +64,7 @@ ready(struct uw_source *source, unsigned events, struct uw_usec now)
 
         if (r == UW_AGAIN)
             return;
-        if (p && uw_mdns_is_near(&p->link, &packet.from))
+        if (p && packet.from_mdns && uw_mdns_is_near(&p->link, &packet.from))
             m->user.packet(m->user.arg, &p->link, m->packet, packet.size, now);
     }
 }

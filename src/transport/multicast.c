@@ -68,6 +68,8 @@ add_address(struct uw_link *link, const struct ifaddrs *a)
 
         memcpy(&v6, a->ifa_addr, sizeof(v6));
         link->has_v6 |= IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr);
+        if (link->count6 < UW_LINK_V6_MAX)
+            link->v6[link->count6++] = v6.sin6_addr;
     }
 }
 
@@ -270,25 +272,39 @@ choose_link(struct msghdr *m, int family, unsigned link)
 }
 
 void
+uw_mdns_reply(int fd, const struct sockaddr_storage *to, unsigned link, const void *bytes,
+              size_t size)
+{
+    _Alignas(struct cmsghdr) char control[64] = {0};
+    struct iovec iov = {(void *)(uintptr_t)bytes, size};
+    struct msghdr m = {.msg_name = (void *)(uintptr_t)to,
+                       .msg_namelen = to->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                               : sizeof(struct sockaddr_in6),
+                       .msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+
+    m.msg_controllen = choose_link(&m, to->ss_family, link);
+    (void)sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+void
 uw_mdns_send(int fd, int family, unsigned link, const void *bytes, size_t size)
 {
+    struct sockaddr_storage to = {0};
     struct sockaddr_in v4 = {
         .sin_family = AF_INET, .sin_port = htons(MDNS_PORT), .sin_addr.s_addr = htonl(GROUP_V4)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
                               .sin6_port = htons(MDNS_PORT),
                               .sin6_addr = group_v6,
                               .sin6_scope_id = link};
-    _Alignas(struct cmsghdr) char control[64] = {0};
-    struct iovec iov = {(void *)(uintptr_t)bytes, size};
-    struct msghdr m = {.msg_name = family == AF_INET ? (void *)&v4 : (void *)&v6,
-                       .msg_namelen = family == AF_INET ? sizeof(v4) : sizeof(v6),
-                       .msg_iov = &iov,
-                       .msg_iovlen = 1,
-                       .msg_control = control,
-                       .msg_controllen = sizeof(control)};
 
-    m.msg_controllen = choose_link(&m, family, link);
-    (void)sendmsg(fd, &m, MSG_NOSIGNAL);
+    if (family == AF_INET)
+        memcpy(&to, &v4, sizeof(v4));
+    else
+        memcpy(&to, &v6, sizeof(v6));
+    uw_mdns_reply(fd, &to, link, bytes, size);
 }
 
 static unsigned
@@ -334,7 +350,8 @@ uw_mdns_receive(int fd, void *bytes, size_t room, struct uw_mdns_packet *ret_pac
     port = ret_packet->from.ss_family == AF_INET
                ? ((const struct sockaddr_in *)(const void *)&ret_packet->from)->sin_port
                : ((const struct sockaddr_in6 *)(const void *)&ret_packet->from)->sin6_port;
-    return !(m.msg_flags & MSG_TRUNC) && port == htons(MDNS_PORT) && ret_packet->link != 0;
+    ret_packet->from_mdns = port == htons(MDNS_PORT);
+    return !(m.msg_flags & MSG_TRUNC) && ret_packet->link != 0;
 }
 
 int

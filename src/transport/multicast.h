@@ -17,6 +17,7 @@
 
 #define UW_LINKS_MAX     64
 #define UW_LINK_V4_MAX   8
+#define UW_LINK_V6_MAX   8
 #define UW_LINK_MDNS_TTL 255
 
 struct uw_link {
@@ -25,7 +26,9 @@ struct uw_link {
     int is_loopback;
     unsigned count4; /* IPv4 addresses, and the masks of their networks */
     struct in_addr v4[UW_LINK_V4_MAX], mask[UW_LINK_V4_MAX];
-    int has_v6; /* a link-local address */
+    unsigned count6;
+    struct in6_addr v6[UW_LINK_V6_MAX];
+    int has_v6; /* a link-local address among them */
 };
 
 /* The links that can carry multicast, or the one that is named whatever it can; sorted by index.
@@ -49,19 +52,22 @@ int uw_mdns_ask_v6(const struct uw_link *link);
 /* To the group on a link; a link that has just gone is no reason to complain. */
 void uw_mdns_send(int fd, int family, unsigned link, const void *bytes, size_t size);
 
-/* A packet, and the link it came in on. Packets that RFC 6762 11 and 6 tell to ignore are left out:
- * not from port 5353, or not from a neighbour (`link` answers that), or longer than `room`. */
+/* To one who asked for a unicast answer. */
+void uw_mdns_reply(int fd, const struct sockaddr_storage *to, unsigned link, const void *bytes,
+                   size_t size);
+
+/* A packet, and the link it came in on. */
 struct uw_mdns_packet {
     unsigned link;
     struct sockaddr_storage from;
+    int from_mdns; /* from port 5353, as all answers are, and all questions of full mDNS programs */
     size_t size;
 };
 
-/* 1; UW_AGAIN when there is nothing more; 0 for a packet to ignore, as far as that is known here.
- */
+/* 1; 0 for a packet longer than `room`, to be ignored; UW_AGAIN when there is nothing more. */
 int uw_mdns_receive(int fd, void *bytes, size_t room, struct uw_mdns_packet *ret_packet);
 
-/* The rest of that: 1 when the sender is on the link. */
+/* 1 when the sender is on the link (RFC 6762 11). */
 int uw_mdns_is_near(const struct uw_link *link, const struct sockaddr_storage *from);
 
 #endif

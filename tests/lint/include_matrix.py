@@ -14,7 +14,7 @@ LAYERS = ['base', 'wire', 'mdns', 'engine', 'transport', 'client', 'usb', 'seria
 # The other end of the cable shares the codec and nothing else.
 ONLY = {
     'export': {'export', 'base', 'wire'},
-    'sim': {'sim', 'export', 'base', 'wire', 'mdns'},
+    'sim': {'sim', 'export', 'base', 'wire', 'mdns', 'transport'},
     'transport': {'transport', 'base'},
     'libusb': {'libusb', 'base'},
     'libusb01': {'libusb01'},

@@ -111,8 +111,8 @@ as_text(void **state)
         "a\\.b\\\\c.local",
         "tab\\009.local",
         "\\127.x",
-        "K\xc3\xbc"
-        "che.local",
+        ("K\xc3\xbc"
+         "che.local"),
         "",
     };
     struct uw_dns_name name, again;
@@ -143,8 +143,8 @@ refused_text(void **state)
                                         "a\\25",
                                         "a\\256",
                                         "\\9x9",
-                                        "1234567890123456789012345678901234567890123456789012345678"
-                                        "901234.local"};
+                                        ("12345678901234567890123456789012"
+                                         "34567890123456789012345678901234.local")};
     struct uw_dns_name name;
     char text[400];
 

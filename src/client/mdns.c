@@ -259,7 +259,7 @@ uw_mdns_ask(struct uw_mdns *m, const struct uw_link *link, enum uw_mdns_from fro
     fd4 = from == UW_MDNS_ASKER ? p->ask4.source.fd : p->joined ? m->listen4.source.fd : -1;
     fd6 = from == UW_MDNS_ASKER ? p->ask6.source.fd : p->listen6.source.fd;
     if (fd4 >= 0)
-        uw_mdns_send(fd4, AF_INET, link->index, bytes, size);
+        uw_mdns_send(fd4, AF_INET, &p->link, bytes, size);
     if (fd6 >= 0)
-        uw_mdns_send(fd6, AF_INET6, link->index, bytes, size);
+        uw_mdns_send(fd6, AF_INET6, &p->link, bytes, size);
 }

@@ -113,7 +113,8 @@ sim_advert_probe(const struct sim_advert *a, const struct sim_reach *reach, uint
                  size_t room)
 {
     struct record_set set = records(a, reach);
-    struct uw_dns_question q = {.name = a->instance, .type = UW_DNS_ANY, .unicast = 1};
+    /* Not asking for unicast answers: they would not reach a socket that is bound to the group. */
+    struct uw_dns_question q = {.name = a->instance, .type = UW_DNS_ANY};
     struct uw_dns_writer w;
 
     uw_encode_dns_packet(&w, packet, room, 0, 0);

@@ -61,9 +61,9 @@ static void
 send_to_all(struct sim_mdns *m, const struct place *p, const uint8_t *packet, size_t size)
 {
     if (p->joined)
-        uw_mdns_send(m->listen4.fd, AF_INET, p->link.index, packet, size);
+        uw_mdns_send(m->listen4.fd, AF_INET, &p->link, packet, size);
     if (p->listen6.fd >= 0)
-        uw_mdns_send(p->listen6.fd, AF_INET6, p->link.index, packet, size);
+        uw_mdns_send(p->listen6.fd, AF_INET6, &p->link, packet, size);
 }
 
 static void
@@ -208,7 +208,7 @@ take_query(struct sim_mdns *m, struct place *p, int fd, const struct uw_mdns_pac
     if (asked.unicast || !from->from_mdns) {
         n = sim_advert_answer(&m->advert, &p->reach, query, from->size, !from->from_mdns, packet,
                               sizeof(packet));
-        uw_mdns_reply(fd, &from->from, from->link, packet, n);
+        uw_mdns_reply(fd, &from->from, &p->link, packet, n);
         return;
     }
     p->owed = 1;

@@ -159,7 +159,7 @@ struct uw_sim {
     struct uw_heap timers;
     int epoll_fd;
     struct sim_source listener, wake;
-    uint16_t port; /* that it listens on */
+    uint16_t port;                   /* that it listens on */
     struct sim_board_log *board_log; /* NULL: it has none */
     struct sim_mdns *mdns;           /* NULL: nobody is told of it */
     atomic_int stop;

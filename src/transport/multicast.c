@@ -254,14 +254,27 @@ uw_mdns_ask_v6(const struct uw_link *link)
 
 /* ---- packets ---- */
 
+/* Our address on a link that a neighbour there will take for one: left alone, the kernel may choose
+ * one of another link. */
+static struct in_addr
+source_for(const struct uw_link *link, const struct sockaddr_storage *to)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)to;
+
+    for (unsigned i = 0; i < link->count4; i++)
+        if (((link->v4[i].s_addr ^ v4->sin_addr.s_addr) & link->mask[i].s_addr) == 0)
+            return link->v4[i];
+    return link->v4[0];
+}
+
 /* Says which link to send on; returns the size of the control data. */
 static size_t
-choose_link(struct msghdr *m, int family, unsigned link)
+choose_link(struct msghdr *m, const struct sockaddr_storage *to, const struct uw_link *link)
 {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    struct in_pktinfo v4 = {.ipi_ifindex = (int)link};
-    struct in6_pktinfo v6 = {.ipi6_ifindex = link};
-    int is_v4 = family == AF_INET;
+    struct in_pktinfo v4 = {.ipi_ifindex = (int)link->index, .ipi_spec_dst = source_for(link, to)};
+    struct in6_pktinfo v6 = {.ipi6_ifindex = link->index};
+    int is_v4 = to->ss_family == AF_INET;
     size_t size = is_v4 ? sizeof(v4) : sizeof(v6);
 
     c->cmsg_level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6;
@@ -272,8 +285,8 @@ choose_link(struct msghdr *m, int family, unsigned link)
 }
 
 void
-uw_mdns_reply(int fd, const struct sockaddr_storage *to, unsigned link, const void *bytes,
-              size_t size)
+uw_mdns_reply(int fd, const struct sockaddr_storage *to, const struct uw_link *link,
+              const void *bytes, size_t size)
 {
     _Alignas(struct cmsghdr) char control[64] = {0};
     struct iovec iov = {(void *)(uintptr_t)bytes, size};
@@ -285,12 +298,12 @@ uw_mdns_reply(int fd, const struct sockaddr_storage *to, unsigned link, const vo
                        .msg_control = control,
                        .msg_controllen = sizeof(control)};
 
-    m.msg_controllen = choose_link(&m, to->ss_family, link);
+    m.msg_controllen = choose_link(&m, to, link);
     (void)sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
 void
-uw_mdns_send(int fd, int family, unsigned link, const void *bytes, size_t size)
+uw_mdns_send(int fd, int family, const struct uw_link *link, const void *bytes, size_t size)
 {
     struct sockaddr_storage to = {0};
     struct sockaddr_in v4 = {
@@ -298,7 +311,7 @@ uw_mdns_send(int fd, int family, unsigned link, const void *bytes, size_t size)
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
                               .sin6_port = htons(MDNS_PORT),
                               .sin6_addr = group_v6,
-                              .sin6_scope_id = link};
+                              .sin6_scope_id = link->index};
 
     if (family == AF_INET)
         memcpy(&to, &v4, sizeof(v4));

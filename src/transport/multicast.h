@@ -50,11 +50,11 @@ int uw_mdns_ask_v4(const struct uw_link *link);
 int uw_mdns_ask_v6(const struct uw_link *link);
 
 /* To the group on a link; a link that has just gone is no reason to complain. */
-void uw_mdns_send(int fd, int family, unsigned link, const void *bytes, size_t size);
+void uw_mdns_send(int fd, int family, const struct uw_link *link, const void *bytes, size_t size);
 
 /* To one who asked for a unicast answer. */
-void uw_mdns_reply(int fd, const struct sockaddr_storage *to, unsigned link, const void *bytes,
-                   size_t size);
+void uw_mdns_reply(int fd, const struct sockaddr_storage *to, const struct uw_link *link,
+                   const void *bytes, size_t size);
 
 /* A packet, and the link it came in on. */
 struct uw_mdns_packet {

@@ -416,7 +416,7 @@ start_attempt(struct uw_asking *a, struct attempt *t)
     int r;
 
     errno = 0;
-    if (a->next)
+    if (a->next < a->hosts.count)
         r = uw_transport_tcp((const struct sockaddr *)(const void *)&a->hosts.at[a->next].address,
                              a->hosts.at[a->next].size, &transport);
     else

@@ -8,7 +8,7 @@ import re
 
 import tree
 
-LAYERS = ['base', 'wire', 'mdns', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog',
+LAYERS = ['base', 'wire', 'mdns', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog', 'discover',
           'export', 'broker', 'sim', 'libusb', 'libusb01', 'cli']
 
 # The other end of the cable shares the codec and nothing else.

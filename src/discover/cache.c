@@ -54,21 +54,27 @@ is_same(const struct uw_cached *c, unsigned link, const struct uw_dns_record *re
            memcmp(c->data, record->data, record->data_size) == 0;
 }
 
+/* And it is not asked for again: whoever withdraws a record may still answer for a while. */
+static void
+end_in_a_second(struct uw_cached *c, struct uw_usec now)
+{
+    c->expires = uw_usec_min(c->expires, uw_usec_add(now, uw_usec(SECOND)));
+    c->refreshes = REFRESHES_MAX;
+}
+
 /* A record that flushes: others of its name that were not confirmed within a second have one left.
  */
 static void
 flush(struct uw_cache *cache, unsigned link, const struct uw_dns_record *record, struct uw_usec now)
 {
-    struct uw_usec end = uw_usec_add(now, uw_usec(SECOND));
     struct uw_list *pos, *tmp;
 
     uw_list_each(pos, tmp, &cache->records)
     {
         struct uw_cached *c = UW_CONTAINER(pos, struct uw_cached, list);
 
-        if (is_key(c, link, &record->name, record->type) && uw_usec_sub(now, c->seen).us > SECOND &&
-            c->expires.us > end.us)
-            c->expires = end;
+        if (is_key(c, link, &record->name, record->type) && uw_usec_sub(now, c->seen).us > SECOND)
+            end_in_a_second(c, now);
     }
 }
 
@@ -119,9 +125,9 @@ uw_cache_take(struct uw_cache *cache, unsigned link, const struct uw_dns_record 
     if (record->flush)
         flush(cache, link, record, now);
     c = find_same(cache, link, record);
-    if (ttl == 0) { /* goodbye, in a second */
+    if (ttl == 0) { /* goodbye */
         if (c)
-            c->expires = uw_usec_min(c->expires, uw_usec_add(now, uw_usec(SECOND)));
+            end_in_a_second(c, now);
         return 0;
     }
     if (!c && cache->count >= UW_CACHE_MAX)

@@ -69,6 +69,7 @@ expires(void **state)
 static void
 goodbye_takes_a_second(void **state)
 {
+    struct uw_dns_name x = record("x.local", UW_DNS_PTR, 0, 0, "y.local").name;
     struct uw_cache c;
 
     (void)state;
@@ -80,6 +81,7 @@ goodbye_takes_a_second(void **state)
     take(&c, record("x.local", UW_DNS_PTR, 4500, 0, "y.local"), 50.95); /* it is back */
     assert_int_equal(count_at(&c, 52), 1);
     take(&c, record("x.local", UW_DNS_PTR, 0, 0, "y.local"), 60);
+    assert_true(uw_is_never(uw_cached_refresh_at(uw_cache_find(&c, LINK, &x, UW_DNS_PTR))));
     assert_int_equal(count_at(&c, 61), 0);
     uw_cache_clear(&c);
 }

@@ -264,7 +264,7 @@ two_of_one_name(void **state)
 static void
 hostile_text(void **state)
 {
-    static const char txt[] = "\13key\x1b[2J=a\n\x07"
+    static const char txt[] = "\14key\x1b[2J=a\n\x07"
                               "b\0\1=\3x=\xff\377";
     struct uw_discover_event event;
     struct rig r;

@@ -129,7 +129,7 @@ int
 servers_choose(struct cli *cli, char *address, size_t size)
 {
     const char *board_id = cli_text(cli, OPT_BOARD_ID, NULL);
-    json_t *servers, *server;
+    json_t *servers = NULL, *server;
     size_t i;
     int code = servers_find(cli, board_id, SERVERS_ONLY, uw_msec(CHOOSE_MS), &servers);
 

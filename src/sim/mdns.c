@@ -350,8 +350,10 @@ find_places(struct sim_mdns *m)
     struct uw_link links[UW_LINKS_MAX];
     struct sockaddr_storage bound = {0};
     socklen_t size = sizeof(bound);
-    int count = uw_links_list(NULL, links);
+    int count;
 
+    memset(links, 0, sizeof(links));
+    count = uw_links_list(NULL, links);
     (void)getsockname(m->sim->listener.fd, (struct sockaddr *)(void *)&bound, &size);
     for (int i = 0; i < count; i++) {
         struct sim_reach reach = reach_of(&links[i], &bound);

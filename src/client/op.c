@@ -229,9 +229,7 @@ ask_again(struct uw_asking *a, struct uw_usec now)
     drop_attempt(a->winner, 1);
     a->winner = NULL;
     a->sent = a->have = 0;
-    if (a->addresses)
-        freeaddrinfo(a->addresses);
-    a->addresses = a->next = NULL;
+    a->hosts.count = a->next = 0;
     a->timer.fire = begin;
     uw_loop_set_timer(a->server->loop, &a->timer, uw_usec_add(now, uw_usec(PAUSE_US)));
 }
@@ -483,8 +481,8 @@ advance(struct uw_asking *a, struct uw_usec now)
         int r = start_attempt(a, t);
 
         a->next_at = uw_usec_add(now, uw_usec(PAUSE_US));
-        if (a->next)
-            a->next = a->next->ai_next;
+        if (a->next < a->hosts.count)
+            a->next++;
         if (r == 0 && try_at_once(a, t) > 0) {
             connected(a, t, now);
             return;

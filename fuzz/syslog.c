@@ -7,7 +7,7 @@
 
 #include <usbwire/syslog.h>
 
-#include "syslog/clean.h"
+#include "base/clean.h"
 
 #include "fuzz.h"
 

@@ -50,6 +50,15 @@ int uw_sim_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t 
 int uw_sim_log_listen(struct uw_sim *sim, const char *bind, uint16_t port, uint16_t *ret_port,
                       struct uw_fault *fault);
 
+/*
+ * Makes the bench known by multicast DNS (discover.h finds it) on the links on which it can be
+ * reached, with the records of the ESP bridges. `instance` is what people see, NULL: a name with
+ * host and port; `board_id` names the board for programs, NULL: it has none. Call it after
+ * uw_sim_listen. Errors: INVALID, CONNECT (no link, or the port of mDNS is not shared), NO_MEMORY.
+ */
+int uw_sim_advertise(struct uw_sim *sim, const char *instance, const char *board_id,
+                     struct uw_fault *fault);
+
 /* Device `index` from 0 as its record in the list; returns its name, NULL past the end. Call it
  * after uw_sim_listen; the interface records are left out. */
 const char *uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_info);

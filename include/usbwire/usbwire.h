@@ -5,6 +5,7 @@
  *
  *     loop.h    a struct uw_loop waits for everything
  *     server.h  a struct uw_server is an address; uw_server_list shows its devices
+ *     discover.h                   finds servers on the network
  *     find.h    uw_find picks one and imports it
  *     device.h  a struct uw_device is an import: descriptors, configuration, claims, reset
  *     transfer.h, urb.h, queue.h   data, one call at a time or many at once
@@ -23,6 +24,7 @@
 #include <usbwire/capture.h>
 #include <usbwire/descriptor.h>
 #include <usbwire/device.h>
+#include <usbwire/discover.h>
 #include <usbwire/error.h>
 #include <usbwire/find.h>
 #include <usbwire/log.h>

@@ -101,6 +101,9 @@ void cli_remark(const struct cli *cli, const char *format, ...)
 
 /* Opens the loop alone. 0, or the exit code after a message. */
 int cli_open(struct cli *cli);
+/* Opens the loop, and finds the address of the server that the options or the environment name,
+ * which may be looked for: `found` is room for that. 0, or the exit code after a message. */
+int cli_server_address(struct cli *cli, char *found, size_t size, const char **ret_address);
 /* Opens the loop and the server of --host. 0, or the exit code after a message. */
 int cli_connect(struct cli *cli);
 /* The same, then finds and imports the device: through the process of this user that holds it

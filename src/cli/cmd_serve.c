@@ -209,6 +209,13 @@ serve(const struct cli *cli, struct uw_sim *sim)
     if (cli_has(cli, OPT_SYSLOG_PORT) &&
         uw_sim_log_listen(sim, address, log_port, &log_port, &fault) < 0)
         return cli_fault(&fault, CLI_CONNECTING);
+    if (cli_has(cli, OPT_MDNS)) {
+        const char *name = cli_text(cli, OPT_MDNS, "");
+
+        if (uw_sim_advertise(sim, *name ? name : NULL, cli_text(cli, OPT_BOARD_ID, NULL), &fault) <
+            0)
+            return cli_fault(&fault, CLI_CONNECTING);
+    }
     cli_catch_interrupts(stop, sim);
     code = announce(cli, sim, address, port, log_port);
     if (!code)

@@ -25,12 +25,14 @@ connect_server(struct cli *cli, const char *address, int with_port)
     return boardlog_connect(cli, with_port ? uw_server_name(cli->server) : host);
 }
 
-/* The boards of the operands, of --syslog and of --host; a port of USBWIRE_HOST is USB/IP's. */
+/* The boards of the operands, of --syslog and of the server; only a port that --host names is the
+ * log's. */
 static int
 connect_boards(struct cli *cli)
 {
-    const char *address = cli_text(cli, OPT_SYSLOG, NULL);
-    int code = 0;
+    const char *address = cli_text(cli, OPT_SYSLOG, NULL), *host = cli_text(cli, OPT_HOST, NULL);
+    int is_named = host && strcmp(host, "auto") != 0, code = 0;
+    char found[300];
 
     for (int i = 0; i < cli->num_operands && !code; i++)
         code = boardlog_connect(cli, cli->operands[i]);
@@ -38,15 +40,10 @@ connect_boards(struct cli *cli)
         return code;
     if (address && *address)
         return boardlog_connect(cli, address);
-    if (cli_has(cli, OPT_HOST))
-        return connect_server(cli, cli_text(cli, OPT_HOST, ""), 1);
-    if (cli_has(cli, OPT_LISTEN))
+    if (cli_has(cli, OPT_LISTEN) && !host && !cli_has(cli, OPT_BOARD_ID))
         return 0;
-    address = getenv("USBWIRE_HOST");
-    if (!address || !*address)
-        return cli_usage("no board is named; give HOST[:PORT], --host HOST, --listen PORT, or set "
-                         "USBWIRE_HOST");
-    return connect_server(cli, address, 0);
+    code = cli_server_address(cli, found, sizeof(found), &address);
+    return code ? code : connect_server(cli, address, is_named);
 }
 
 int

@@ -9,10 +9,13 @@
 #include "cli.h"
 #include "names.h"
 #include "pcap.h"
+#include "servers.h"
 #include "trace.h"
 
 /* What a device does last reaches the log a little later. */
 #define LOG_LINGER_MS 200u
+
+#define ADDRESS_SIZE 300
 
 static void
 write_log(void *data, int level, const char *line)
@@ -34,8 +37,11 @@ cli_open(struct cli *cli)
                 .write = write_log,
                 .data = cli},
     };
-    int r = uw_loop_new(&options, &cli->loop);
+    int r;
 
+    if (cli->loop)
+        return 0;
+    r = uw_loop_new(&options, &cli->loop);
     if (r < 0)
         return cli_error("the event loop could not be made: %s", uw_error_text(r));
     cli_catch_interrupts(NULL, NULL);
@@ -49,16 +55,35 @@ cli_open(struct cli *cli)
 }
 
 int
+cli_server_address(struct cli *cli, char *found, size_t size, const char **ret_address)
+{
+    const char *host = cli_text(cli, OPT_HOST, NULL);
+    int by_board = cli_has(cli, OPT_BOARD_ID), code;
+
+    if (by_board && host && strcmp(host, "auto") != 0)
+        return cli_usage("--board-id finds the server, but --host names one already, \"%s\"", host);
+    if (!host && !by_board)
+        host = getenv("USBWIRE_HOST");
+    if (!by_board && (!host || !*host))
+        return cli_usage(
+            "no server is named; give --host HOST[:PORT], --host auto or --board-id ID, "
+            "or set USBWIRE_HOST; `usbwire discover` shows servers");
+    code = cli_open(cli);
+    *ret_address = host;
+    if (code || (!by_board && strcmp(host, "auto") != 0))
+        return code;
+    *ret_address = found;
+    return servers_choose(cli, found, size);
+}
+
+int
 cli_connect(struct cli *cli)
 {
-    const char *host = cli_text(cli, OPT_HOST, getenv("USBWIRE_HOST"));
     struct uw_fault fault;
-    int code;
+    char found[ADDRESS_SIZE];
+    const char *host;
+    int code = cli_server_address(cli, found, sizeof(found), &host);
 
-    if (!host || !*host)
-        return cli_usage("no server is named; give --host HOST[:PORT] or usbip://HOST[:PORT], or "
-                         "set USBWIRE_HOST");
-    code = cli_open(cli);
     if (code)
         return code;
     if (uw_server_new(cli->loop, host, (uint16_t)cli_number(cli, OPT_PORT, 0), &cli->server,

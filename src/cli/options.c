@@ -11,7 +11,8 @@
 #define EVERY       (~0u)
 #define WATCHERS    (ON(MONITOR) | ON(EXTCAP))
 #define CLIENTS     (EVERY & ~ON(SERVE) & ~ON(COMPLETION) & ~WATCHERS)
-#define CHOOSERS    (CLIENTS & ~ON(LIST) & ~ON(SYSLOG))
+#define SERVED      (CLIENTS & ~ON(DISCOVER))
+#define CHOOSERS    (SERVED & ~ON(LIST) & ~ON(SYSLOG))
 #define MOVERS      (ON(READ) | ON(WRITE))
 
 const struct cli_option cli_options[NUM_OPTIONS] = {

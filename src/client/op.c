@@ -37,7 +37,8 @@ struct uw_asking {
     void *arg;
 
     struct uw_lookup *lookup;
-    struct addrinfo *addresses, *next;
+    struct uw_hosts hosts;
+    unsigned next; /* of them, to be tried */
     struct uw_usec next_at;
     struct attempt attempts[ATTEMPTS_MAX];
     struct attempt *winner;
@@ -58,8 +59,6 @@ free_asking(struct uw_grave *grave)
 {
     struct uw_asking *a = UW_CONTAINER(grave, struct uw_asking, grave);
 
-    if (a->addresses)
-        freeaddrinfo(a->addresses);
     free(a->reply);
     free(a);
 }
@@ -230,9 +229,7 @@ ask_again(struct uw_asking *a, struct uw_usec now)
     drop_attempt(a->winner, 1);
     a->winner = NULL;
     a->sent = a->have = 0;
-    if (a->addresses)
-        freeaddrinfo(a->addresses);
-    a->addresses = a->next = NULL;
+    a->hosts.count = a->next = 0;
     a->timer.fire = begin;
     uw_loop_set_timer(a->server->loop, &a->timer, uw_usec_add(now, uw_usec(PAUSE_US)));
 }
@@ -417,8 +414,9 @@ start_attempt(struct uw_asking *a, struct attempt *t)
     int r;
 
     errno = 0;
-    if (a->next)
-        r = uw_transport_tcp(a->next->ai_addr, a->next->ai_addrlen, &transport);
+    if (a->next < a->hosts.count)
+        r = uw_transport_tcp((const struct sockaddr *)(const void *)&a->hosts.at[a->next].address,
+                             a->hosts.at[a->next].size, &transport);
     else
         r = uw_transport_unix(a->server->address.path, &transport);
     if (r < 0) {
@@ -477,13 +475,14 @@ advance(struct uw_asking *a, struct uw_usec now)
     int unix_socket = a->server->address.path[0] != 0, trying = 0;
     struct attempt *t = free_attempt(a, &trying);
 
-    while (t && !a->winner && (a->next || (unix_socket && !a->last_errno && !trying)) &&
+    while (t && !a->winner &&
+           (a->next < a->hosts.count || (unix_socket && !a->last_errno && !trying)) &&
            (!trying || now.us >= a->next_at.us)) {
         int r = start_attempt(a, t);
 
         a->next_at = uw_usec_add(now, uw_usec(PAUSE_US));
-        if (a->next)
-            a->next = a->next->ai_next;
+        if (a->next < a->hosts.count)
+            a->next++;
         if (r == 0 && try_at_once(a, t) > 0) {
             connected(a, t, now);
             return;
@@ -500,21 +499,23 @@ advance(struct uw_asking *a, struct uw_usec now)
         return;
     }
     uw_loop_set_timer(a->server->loop, &a->timer,
-                      a->next ? uw_usec_min(a->phase_until, a->next_at) : a->phase_until);
+                      a->next < a->hosts.count ? uw_usec_min(a->phase_until, a->next_at)
+                                               : a->phase_until);
 }
 
 static void
-found(void *arg, struct addrinfo *addresses, const char *error, struct uw_usec now)
+found(void *arg, const struct uw_hosts *hosts, const char *error, struct uw_usec now)
 {
     struct uw_asking *a = (struct uw_asking *)arg;
 
     a->lookup = NULL;
-    if (!addresses) {
+    if (!hosts) {
         fail(a, UW_ERROR_RESOLVE, 0, error ? error : "no address",
              "check the spelling, or give a numeric address", now);
         return;
     }
-    a->addresses = a->next = addresses;
+    a->hosts = *hosts;
+    a->next = 0;
     advance(a, now);
 }
 

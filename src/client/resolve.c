@@ -1,7 +1,7 @@
 /*
  * resolve.c - host names to addresses
  */
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include <usbwire/error.h>
 
+#include "client/localname.h"
 #include "client/loop.h"
 #include "client/resolve.h"
 
@@ -17,8 +18,11 @@
 
 struct uw_lookup {
     struct uw_list link; /* the loop's, with its lock */
-    void (*found)(void *arg, struct addrinfo *addresses, const char *error, struct uw_usec now);
+    void (*found)(void *arg, const struct uw_hosts *hosts, const char *error, struct uw_usec now);
     void *arg;
+    uint16_t port;
+    struct uw_local_lookup *local; /* by multicast DNS, meanwhile */
+    int nobody;                    /* and nobody answered */
 
     pthread_mutex_t lock; /* for what follows: shared with the thread */
     struct uw_loop *loop; /* NULL: abandoned */
@@ -35,6 +39,24 @@ look_up(struct uw_lookup *l, int flags, struct addrinfo **ret_addresses)
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
 
     return getaddrinfo(l->host, l->service, &hints, ret_addresses);
+}
+
+/* As many as there is room for. */
+static void
+copy_hosts(const struct addrinfo *addresses, struct uw_hosts *ret_hosts)
+{
+    ret_hosts->count = 0;
+    for (const struct addrinfo *a = addresses; a && ret_hosts->count < UW_HOSTS_MAX;
+         a = a->ai_next) {
+        struct uw_host *host = &ret_hosts->at[ret_hosts->count];
+
+        if (a->ai_addrlen > sizeof(host->address))
+            continue;
+        memset(&host->address, 0, sizeof(host->address));
+        memcpy(&host->address, a->ai_addr, a->ai_addrlen);
+        host->size = a->ai_addrlen;
+        ret_hosts->count++;
+    }
 }
 
 static void
@@ -84,9 +106,36 @@ start_thread(struct uw_lookup *l)
     return r ? UW_ERROR_NO_MEMORY : 0;
 }
 
+/* ---- NAME.local, by two ways at once: whichever finds it first ---- */
+
+static void
+found_local(void *arg, const struct uw_hosts *hosts, struct uw_usec now)
+{
+    struct uw_lookup *l = (struct uw_lookup *)arg;
+
+    l->local = NULL;
+    l->nobody = !hosts;
+    if (hosts) {
+        l->found(l->arg, hosts, NULL, now);
+        uw_lookup_abandon(l);
+    }
+    /* Else the thread's result counts, when it comes or if it has. */
+}
+
+static int
+start_local(struct uw_lookup *l)
+{
+    int r;
+
+    if (!uw_is_local_name(l->host))
+        return 0;
+    r = uw_local_lookup_start(l->loop, l->host, l->port, found_local, l, &l->local);
+    return r == UW_ERROR_NO_MEMORY ? r : 0;
+}
+
 int
 uw_lookup_start(struct uw_loop *loop, const char *host, uint16_t port,
-                void (*found)(void *arg, struct addrinfo *addresses, const char *error,
+                void (*found)(void *arg, const struct uw_hosts *hosts, const char *error,
                               struct uw_usec now),
                 void *arg, struct uw_lookup **ret_lookup)
 {
@@ -103,17 +152,25 @@ uw_lookup_start(struct uw_loop *loop, const char *host, uint16_t port,
     l->loop = loop;
     snprintf(l->host, sizeof(l->host), "%s", host);
     snprintf(l->service, sizeof(l->service), "%u", (unsigned)port);
+    l->port = port;
     if (look_up(l, AI_NUMERICHOST, &addresses) == 0) {
+        struct uw_hosts hosts;
+
+        copy_hosts(addresses, &hosts);
+        freeaddrinfo(addresses);
         destroy(l);
         *ret_lookup = NULL;
-        found(arg, addresses, NULL, uw_now());
+        found(arg, &hosts, NULL, uw_now());
         return 0;
     }
     /* Before the thread: it may be done before this returns. */
     uw_list_insert(&loop->lookups, &l->link);
     *ret_lookup = l;
-    r = start_thread(l);
+    r = start_local(l);
+    if (r == 0)
+        r = start_thread(l);
     if (r < 0) {
+        uw_local_lookup_abandon(l->local);
         uw_list_remove(&l->link);
         *ret_lookup = NULL;
         destroy(l);
@@ -129,6 +186,8 @@ uw_lookup_abandon(struct uw_lookup *l)
     if (!l)
         return;
     uw_list_remove(&l->link);
+    uw_local_lookup_abandon(l->local);
+    l->local = NULL;
     pthread_mutex_lock(&l->lock);
     l->loop = NULL;
     finished = l->finished;
@@ -136,6 +195,33 @@ uw_lookup_abandon(struct uw_lookup *l)
     /* Otherwise the thread frees it. */
     if (finished)
         destroy(l);
+}
+
+static int
+is_finished(struct uw_lookup *l)
+{
+    int finished;
+
+    pthread_mutex_lock(&l->lock);
+    finished = l->finished;
+    pthread_mutex_unlock(&l->lock);
+    return finished;
+}
+
+static void
+collect(struct uw_lookup *l, struct uw_usec now)
+{
+    struct uw_hosts hosts;
+    const char *error = l->nobody ? "nobody answers to this name by multicast DNS" : NULL;
+
+    uw_list_remove(&l->link);
+    uw_local_lookup_abandon(l->local);
+    l->local = NULL;
+    copy_hosts(l->addresses, &hosts);
+    if (!error && l->error)
+        error = gai_strerror(l->error);
+    l->found(l->arg, hosts.count ? &hosts : NULL, error, now);
+    destroy(l);
 }
 
 void
@@ -146,19 +232,9 @@ uw_lookups_collect(struct uw_loop *loop, struct uw_usec now)
     uw_list_each(pos, tmp, &loop->lookups)
     {
         struct uw_lookup *l = UW_CONTAINER(pos, struct uw_lookup, link);
-        struct addrinfo *addresses;
-        int finished;
 
-        pthread_mutex_lock(&l->lock);
-        finished = l->finished;
-        pthread_mutex_unlock(&l->lock);
-        if (!finished)
-            continue;
-        uw_list_remove(&l->link);
-        addresses = l->addresses;
-        l->addresses = NULL;
-        l->found(l->arg, addresses, l->error ? gai_strerror(l->error) : NULL, now);
-        destroy(l);
+        if (is_finished(l) && (!l->error || !l->local))
+            collect(l, now);
     }
 }
 

@@ -88,6 +88,7 @@ uw_sim_free(struct uw_sim *sim)
 
     if (!sim)
         return;
+    sim_mdns_close(sim);
     sim_server_close(sim);
     sim_board_log_close(sim->board_log);
     uw_list_each(pos, tmp, &sim->devices) free_device(UW_CONTAINER(pos, struct sim_device, link));

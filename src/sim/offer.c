@@ -87,8 +87,8 @@ interface_classes(const struct sim_device *d, struct uw_interface_class classes[
     return n;
 }
 
-static void
-describe(const struct sim_device *d, struct uw_device_info *info)
+void
+sim_describe_device(const struct sim_device *d, struct uw_device_info *info)
 {
     struct uw_interface_class classes[RECORDS_MAX];
     const uint8_t *v = d->device;
@@ -119,7 +119,7 @@ uw_sim_device_at(struct uw_sim *sim, unsigned index, struct uw_device_info *ret_
     {
         struct sim_device *d = UW_CONTAINER(pos, struct sim_device, link);
 
-        describe(d, ret_info);
+        sim_describe_device(d, ret_info);
         ret_info->num_interfaces = 0;
         return d->model->name;
     }
@@ -133,6 +133,23 @@ is_listed(const struct uw_sim *sim, const struct sim_device *d)
     if ((sim->personality->traits & SIM_ANY_BUSID) && sim->devices.next != &d->link)
         return 0;
     return !d->gone && !(d->user && (sim->personality->traits & SIM_HIDES_USED));
+}
+
+unsigned
+sim_offered(const struct uw_sim *sim, const struct sim_device **ret_last)
+{
+    unsigned count = 0;
+
+    *ret_last = NULL;
+    for (struct uw_list *pos = sim->devices.next; pos != &sim->devices; pos = pos->next) {
+        const struct sim_device *d = UW_CONTAINER(pos, struct sim_device, link);
+
+        if (!is_listed(sim, d))
+            continue;
+        *ret_last = d;
+        count++;
+    }
+    return count;
 }
 
 struct uw_device_list *
@@ -157,7 +174,7 @@ sim_list_devices(void *data)
 
         if (!infos || !storage || !classes || !is_listed(sim, d))
             continue;
-        describe(d, &storage[n]);
+        sim_describe_device(d, &storage[n]);
         (void)interface_classes(d, &classes[n * RECORDS_MAX]);
         storage[n].interfaces = &classes[n * RECORDS_MAX];
         infos[n] = &storage[n];
@@ -201,7 +218,7 @@ sim_import_device(void *data, const char *busid, struct uw_device_info *ret_info
     if (!d->user)
         d->user = c;
     c->device = d;
-    describe(d, ret_info);
+    sim_describe_device(d, ret_info);
     uw_log(&c->sim->log, UW_LOG_INFO, "%s imported", d->busid);
     return UW_OP_ST_OK;
 }

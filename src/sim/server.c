@@ -131,11 +131,15 @@ int
 uw_sim_listen(struct uw_sim *sim, const char *bind_to, uint16_t port, uint16_t *ret_port,
               struct uw_fault *fault)
 {
-    int fd = sim_open_listener(bind_to, port, ret_port, fault);
+    uint16_t bound_port;
+    int fd = sim_open_listener(bind_to, port, &bound_port, fault);
 
     if (fd < 0)
         return fd;
     sim->listener = (struct sim_source){fd, accept_conns};
+    sim->port = bound_port;
+    if (ret_port)
+        *ret_port = bound_port;
     name_devices(sim);
     return sim_watch(sim, &sim->listener);
 }
@@ -184,6 +188,8 @@ uw_sim_run(struct uw_sim *sim)
         }
         run_timers(sim);
         sim_settle(sim);
+        if (sim->mdns)
+            sim_mdns_refresh(sim->mdns);
     }
     return 0;
 }

@@ -19,6 +19,7 @@ struct sim_source {
 };
 
 struct sim_board_log;
+struct sim_mdns;
 
 enum sim_trait {
     SIM_SERIAL_SERVER = 1 << 0,       /* one URB at a time for all devices and connections */
@@ -158,7 +159,9 @@ struct uw_sim {
     struct uw_heap timers;
     int epoll_fd;
     struct sim_source listener, wake;
+    uint16_t port;                   /* that it listens on */
     struct sim_board_log *board_log; /* NULL: it has none */
+    struct sim_mdns *mdns;           /* NULL: nobody is told of it */
     atomic_int stop;
     struct sim_lane lane;
     uint32_t random;
@@ -175,6 +178,15 @@ void sim_set_timer(struct uw_sim *sim, struct sim_timer *timer, struct uw_usec a
 void sim_name_device(const struct uw_sim *sim, struct sim_device *device);
 struct uw_device_list *sim_list_devices(void *data);
 uint32_t sim_import_device(void *data, const char *busid, struct uw_device_info *ret_info);
+void sim_describe_device(const struct sim_device *device, struct uw_device_info *ret_info);
+/* How many devices there are in the list, and the last of them, or NULL. */
+unsigned sim_offered(const struct uw_sim *sim, const struct sim_device **ret_last);
+
+/* mdns.c */
+/* Tells the world if what is offered has changed. */
+void sim_mdns_refresh(struct sim_mdns *mdns);
+/* Says farewell. */
+void sim_mdns_close(struct uw_sim *sim);
 
 /* server.c */
 void sim_server_close(struct uw_sim *sim);

@@ -26,7 +26,8 @@ struct connection {
     struct uw_address address;
     struct uw_timer timer;
     struct uw_lookup *lookup;
-    struct addrinfo *addresses, *next;
+    struct uw_hosts hosts;
+    unsigned next;           /* of them, to be tried */
     struct uw_source source; /* of the attempt */
     struct uw_transport *attempt;
     uint32_t backoff_ms;
@@ -46,19 +47,10 @@ drop_attempt(struct connection *c)
     c->attempt = NULL;
 }
 
-static void
-forget_addresses(struct connection *c)
-{
-    if (c->addresses)
-        freeaddrinfo(c->addresses);
-    c->addresses = c->next = NULL;
-}
-
 /* Not connected any more, or not at all. */
 static void
 wait_and_retry(struct connection *c, const char *why, struct uw_usec now)
 {
-    forget_addresses(c);
     uw_syslog_tell(&c->base, 0, "%s: %s; trying again in %u s", c->address.name, why,
                    c->backoff_ms / 1000u);
     c->timer.fire = begin;
@@ -78,7 +70,6 @@ connected(struct connection *c, struct uw_usec now)
         wait_and_retry(c, "out of memory", now);
         return;
     }
-    forget_addresses(c);
     uw_syslog_tell(&c->base, 1, "%s: connected", c->address.name);
 }
 
@@ -109,10 +100,11 @@ attempt_too_slow(struct uw_timer *timer, struct uw_usec now)
 
 /* 0 when one is under way. */
 static int
-start_attempt(struct connection *c, const struct addrinfo *address)
+start_attempt(struct connection *c, const struct uw_host *host)
 {
     errno = 0;
-    if (uw_transport_tcp(address->ai_addr, address->ai_addrlen, &c->attempt) < 0) {
+    if (uw_transport_tcp((const struct sockaddr *)(const void *)&host->address, host->size,
+                         &c->attempt) < 0) {
         c->attempt = NULL;
         c->last_errno = errno ? errno : ENOMEM;
         return -1;
@@ -131,11 +123,8 @@ start_attempt(struct connection *c, const struct addrinfo *address)
 static void
 try_next(struct connection *c, struct uw_usec now)
 {
-    while (c->next) {
-        const struct addrinfo *address = c->next;
-
-        c->next = address->ai_next;
-        if (start_attempt(c, address) < 0)
+    while (c->next < c->hosts.count) {
+        if (start_attempt(c, &c->hosts.at[c->next++]) < 0)
             continue;
         c->timer.fire = attempt_too_slow;
         uw_loop_set_timer(c->base.loop, &c->timer, uw_usec_add(now, uw_msec(CONNECT_MS)));
@@ -146,16 +135,17 @@ try_next(struct connection *c, struct uw_usec now)
 }
 
 static void
-found(void *arg, struct addrinfo *addresses, const char *error, struct uw_usec now)
+found(void *arg, const struct uw_hosts *hosts, const char *error, struct uw_usec now)
 {
     struct connection *c = (struct connection *)arg;
 
     c->lookup = NULL;
-    if (!addresses) {
+    if (!hosts) {
         wait_and_retry(c, error ? error : "no address", now);
         return;
     }
-    c->addresses = c->next = addresses;
+    c->hosts = *hosts;
+    c->next = 0;
     try_next(c, now);
 }
 
@@ -197,7 +187,6 @@ close_connection(struct uw_syslog *s)
 
     uw_lookup_abandon(c->lookup);
     drop_attempt(c);
-    forget_addresses(c);
     uw_loop_set_timer(s->loop, &c->timer, uw_never());
     uw_loop_bury(s->loop, &s->grave);
 }

@@ -11,7 +11,7 @@
 
 #include <usbwire/syslog.h>
 
-#include "syslog/clean.h"
+#include "base/clean.h"
 
 #define PRIORITY_MAX 191
 #define TAG_MAX      64u
@@ -194,6 +194,8 @@ uw_syslog_parse(const void *bytes, size_t size, char *storage, size_t storage_si
     struct rest rest = {(const char *)bytes, size};
     char *text;
 
+    if (storage_size)
+        storage[0] = '\0';
     if (read_priority(&rest, &m.priority)) {
         m.level = levels[m.priority & 7];
         read_header(&rest, &s, &m);

@@ -4,8 +4,8 @@ import re
 
 import tree
 
-LIBRARY = ('src/base', 'src/wire', 'src/engine', 'src/transport', 'src/client', 'src/usb',
-           'src/serial', 'src/capture', 'src/syslog', 'src/export', 'src/sim')
+LIBRARY = ('src/base', 'src/wire', 'src/mdns', 'src/engine', 'src/transport', 'src/client', 'src/usb',
+           'src/serial', 'src/capture', 'src/syslog', 'src/discover', 'src/export', 'src/sim')
 OURS = ('src', 'examples', 'fuzz')
 
 # (what, where it is looked for, where it may stand all the same, why not)

@@ -8,13 +8,13 @@ import re
 
 import tree
 
-LAYERS = ['base', 'wire', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog',
+LAYERS = ['base', 'wire', 'mdns', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog', 'discover',
           'export', 'broker', 'sim', 'libusb', 'libusb01', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {
     'export': {'export', 'base', 'wire'},
-    'sim': {'sim', 'export', 'base', 'wire'},
+    'sim': {'sim', 'export', 'base', 'wire', 'mdns', 'transport'},
     'transport': {'transport', 'base'},
     'libusb': {'libusb', 'base'},
     'libusb01': {'libusb01'},

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "syslog/clean.h"
+#include "base/clean.h"
 
 #define FFFD "\xef\xbf\xbd"
 

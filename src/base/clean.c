@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "syslog/clean.h"
+#include "base/clean.h"
 
 #define ESC 0x1bu
 #define BEL 0x07u

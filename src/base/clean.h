@@ -1,8 +1,8 @@
 /*
  * clean.h - bytes from anywhere as text that a terminal may be given
  */
-#ifndef UW_SYSLOG_CLEAN_H
-#define UW_SYSLOG_CLEAN_H
+#ifndef UW_BASE_CLEAN_H
+#define UW_BASE_CLEAN_H
 
 #include <stddef.h>
 

@@ -5,12 +5,6 @@
 
 #include "serial/driver.h"
 
-static const struct serial_driver *const drivers[] = {
-#define SERIAL_DRIVER_X(name) &serial_##name,
-#include "serial/drivers.def"
-#undef SERIAL_DRIVER_X
-};
-
 static const struct {
     const struct serial_driver *driver;
     uint16_t vid, pid;
@@ -68,41 +62,49 @@ serial_take_endpoints(struct serial_chip *chip, const struct uw_altsetting *a)
     return chip->in && chip->out && chip->max_packet ? 0 : UW_ERROR_NOT_FOUND;
 }
 
-/* The driver that takes this interface as a port, or NULL. */
-static const struct serial_driver *
-describe(struct serial_chip *chip, const struct uw_config *config, const struct uw_altsetting *a)
+static int
+is_taken_by(const struct serial_driver *driver, const struct serial_chip *fresh,
+            const struct uw_config *config, const struct uw_altsetting *a,
+            struct serial_chip *ret_chip)
 {
-    const struct serial_chip fresh = *chip;
+    *ret_chip = *fresh;
+    ret_chip->driver = driver;
+    return driver->describe(ret_chip, config, a) == 0;
+}
 
-    for (size_t i = 0; i < COUNT(drivers); i++) {
-        *chip = fresh;
-        chip->driver = drivers[i];
-        if (drivers[i]->describe(chip, config, a) == 0)
-            return drivers[i];
-    }
-    return NULL;
+/* The first driver that takes this interface as a port fills in the rest. 1, or 0: none does. */
+static int
+describe(const struct serial_chip *fresh, const struct uw_config *config,
+         const struct uw_altsetting *a, struct serial_chip *ret_chip)
+{
+#define SERIAL_DRIVER_X(name)                                                                      \
+    if (is_taken_by(&serial_##name, fresh, config, a, ret_chip))                                   \
+        return 1;
+#include "serial/drivers.def"
+#undef SERIAL_DRIVER_X
+    return 0;
 }
 
 int
 serial_chip_at(const struct uw_device_descriptor *d, const struct uw_config *config, unsigned index,
                struct serial_chip *ret_chip)
 {
-    struct serial_chip chip, found = {0};
+    struct serial_chip fresh, chip, found = {0};
     unsigned ports = 0;
 
     for (unsigned i = 0; config && i < config->bNumInterfaces; i++) {
         const struct uw_altsetting *a = &config->interfaces[i].altsettings[0];
 
-        memset(&chip, 0, sizeof(chip));
-        chip.vid = d->idVendor;
-        chip.pid = d->idProduct;
-        chip.bcd_device = d->bcdDevice;
-        chip.bcd_usb = d->bcdUSB;
-        chip.device_class = d->bDeviceClass;
-        chip.max_packet0 = d->bMaxPacketSize0;
-        chip.interface = chip.data_interface = a->bInterfaceNumber;
-        chip.index = ports;
-        if (!describe(&chip, config, a))
+        memset(&fresh, 0, sizeof(fresh));
+        fresh.vid = d->idVendor;
+        fresh.pid = d->idProduct;
+        fresh.bcd_device = d->bcdDevice;
+        fresh.bcd_usb = d->bcdUSB;
+        fresh.device_class = d->bDeviceClass;
+        fresh.max_packet0 = d->bMaxPacketSize0;
+        fresh.interface = fresh.data_interface = a->bInterfaceNumber;
+        fresh.index = ports;
+        if (!describe(&fresh, config, a, &chip))
             continue;
         if (ports++ == index)
             found = chip;

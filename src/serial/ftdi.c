@@ -68,7 +68,7 @@ describe(struct serial_chip *chip, const struct uw_config *config,
          const struct uw_altsetting *interface)
 {
     if (!serial_id_is(chip->driver, chip->vid, chip->pid) ||
-        serial_take_endpoints(chip, interface) < 0)
+        serial_take_endpoints(chip, interface) < 0 || chip->max_packet <= STATUS_SIZE)
         return UW_ERROR_NOT_FOUND;
     chip->notify = 0;
     chip->name = kind_of(chip)->name;

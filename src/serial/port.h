@@ -57,7 +57,8 @@ struct serial_run {
     struct uw_serial *port;
     unsigned left; /* steps that have not ended */
     unsigned waited : 1, asks : 1;
-    int status; /* of the first step that failed and may not */
+    unsigned reads_made; /* the port's as it began */
+    int status;          /* of the first step that failed and may not */
     struct uw_fault fault;
     unsigned count;
     struct serial_step steps[];
@@ -86,9 +87,10 @@ struct uw_serial {
 
     struct serial_ring input, output;
     enum serial_reading reading;
-    unsigned depth;     /* reads to have open */
-    unsigned waiting;   /* threads that wait for data */
-    size_t asked_bytes; /* the chip said so many wait */
+    unsigned depth;      /* reads to have open */
+    unsigned waiting;    /* threads that wait for data */
+    size_t asked_bytes;  /* the chip said so many wait, and no read was made since */
+    unsigned reads_made; /* counted up */
     struct serial_lane reads[SERIAL_READS], writes[SERIAL_WRITES], note;
     size_t writing; /* bytes in writes */
     struct uw_usec write_timeout;

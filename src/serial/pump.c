@@ -222,6 +222,17 @@ has_room(const struct uw_serial *p, unsigned open)
     return serial_ring_room(&p->input) >= (size_t)(open + 1) * SERIAL_READ_SIZE;
 }
 
+/* No more than is certain to come: whole packets, or one that is short. */
+static size_t
+read_size(struct uw_serial *p)
+{
+    size_t bytes = p->asked_bytes, packet = p->chip.max_packet;
+
+    if (p->reading != SERIAL_READ_ASKED || bytes > SERIAL_READ_SIZE)
+        return SERIAL_READ_SIZE;
+    return bytes < packet ? packet : bytes - bytes % packet;
+}
+
 static void
 pump_reads(struct uw_serial *p)
 {
@@ -232,14 +243,15 @@ pump_reads(struct uw_serial *p)
     for (unsigned i = 0; i < SERIAL_READS && open < wanted && has_room(p, open); i++) {
         if (p->reads[i].urb.in_flight || p->status < 0)
             continue;
+        if (p->reads[i].urb.x.status == UW_ERROR_STALL)
+            clear_halt(p, p->chip.in);
+        submit(&p->reads[i], p->chip.in, read_size(p), uw_never(), read_completed);
+        p->reads_made++;
+        open++;
         if (p->reading == SERIAL_READ_ASKED) {
             p->asked_bytes = 0;
             uw_loop_set_timer(p->loop, &p->ask, uw_usec(0));
         }
-        if (p->reads[i].urb.x.status == UW_ERROR_STALL)
-            clear_halt(p, p->chip.in);
-        submit(&p->reads[i], p->chip.in, SERIAL_READ_SIZE, uw_never(), read_completed);
-        open++;
     }
 }
 

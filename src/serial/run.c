@@ -20,7 +20,11 @@ note_answer(struct serial_run *run, unsigned step, const struct serial_step *s)
     struct serial_inputs before = p->chip.inputs;
     int length = s->urb.x.status < 0 ? s->urb.x.status : (int)s->urb.x.actual;
 
-    p->asked_bytes += p->chip.driver->answer(&p->chip, step, s->data, length);
+    size_t bytes = p->chip.driver->answer(&p->chip, step, s->data, length);
+
+    /* What was read since may be just these. */
+    if (bytes && run->reads_made == p->reads_made && !p->reads[0].urb.in_flight)
+        p->asked_bytes = bytes;
     serial_note_inputs(p, &before);
 }
 
@@ -76,6 +80,7 @@ serial_run_start_locked(struct uw_serial *p, const struct serial_plan *plan, uns
         return NULL;
     }
     run->port = p;
+    run->reads_made = p->reads_made;
     run->waited = (flags & SERIAL_RUN_WAITED) != 0;
     run->asks = (flags & SERIAL_RUN_ASKS) != 0;
     run->left = run->count = plan->count;

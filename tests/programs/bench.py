@@ -22,8 +22,8 @@ class Skip(Exception):
 class Bench:
     """`usbwire serve` on a free port; ends with the program, whatever happens."""
 
-    def __init__(self, *devices, options=()):
-        words = [USBWIRE, 'serve', '--port', '0', '--until-eof', *options]
+    def __init__(self, *devices, options=(), port='0'):
+        words = [USBWIRE, 'serve', '--port', port, '--until-eof', *options]
         for device in devices:
             words += ['--device', device]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

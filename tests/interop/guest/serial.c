@@ -1,9 +1,11 @@
 /*
  * serial - a serial line of the guest, used
  *
- *   serial FILE echo BYTES      sends random bytes and expects them back
+ *   serial FILE echo BYTES [BAUD FORMAT]
+ *                               sends random bytes and expects them back; FORMAT as "7E1"
  *   serial FILE signals         prints the modem lines that are on, as "cts dsr"
- *   serial FILE set NAME=0|1... sets dtr and rts
+ *   serial FILE set NAME=0|1... sets dtr and rts; signals=N prints those that are on once they are N
+ *                               (each opening raises both, so this has to be one program)
  *   serial FILE break           sends a break of a quarter second
  *
  * The line is raw, at the speed that stty(1) gave it.
@@ -47,6 +49,30 @@ open_raw(const char *path)
     cfmakeraw(&t);
     t.c_cflag |= CLOCAL | CREAD;
     return tcsetattr(fd, TCSANOW, &t) < 0 ? -1 : fd;
+}
+
+static const struct {
+    const char *name;
+    speed_t speed;
+} speeds[] = {{"9600", B9600}, {"115200", B115200}, {"921600", B921600}};
+
+/* "7E1"; without parity there is none. */
+static int
+set_line(int fd, const char *baud, const char *format)
+{
+    static const tcflag_t sizes[] = {CS5, CS6, CS7, CS8};
+    struct termios t;
+
+    if (tcgetattr(fd, &t) < 0 || strlen(format) != 3 || format[0] < '5' || format[0] > '8')
+        return trouble("line");
+    for (size_t i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++)
+        if (strcmp(speeds[i].name, baud) == 0)
+            cfsetspeed(&t, speeds[i].speed);
+    t.c_cflag &= ~(tcflag_t)(CSIZE | PARENB | PARODD | CSTOPB);
+    t.c_cflag |= sizes[format[0] - '5'];
+    t.c_cflag |= format[1] == 'N' ? 0 : format[1] == 'E' ? PARENB : PARENB | PARODD;
+    t.c_cflag |= format[2] == '2' ? CSTOPB : 0;
+    return tcsetattr(fd, TCSANOW, &t) < 0 ? trouble("line") : 0;
 }
 
 static int
@@ -100,9 +126,30 @@ show_signals(int fd)
     return 0;
 }
 
+/* Prints the signals once so many are on, or after a while as they are. */
+static int
+await_signals(int fd, unsigned long wanted)
+{
+    for (int tries = 0; tries < 100; tries++) {
+        unsigned long on = 0;
+        int bits;
+
+        if (ioctl(fd, TIOCMGET, &bits) < 0)
+            return trouble("TIOCMGET");
+        for (size_t i = 0; i < SIGNALS; i++)
+            on += (bits & signals[i].bit) != 0;
+        if (on == wanted)
+            break;
+        usleep(50000);
+    }
+    return show_signals(fd);
+}
+
 static int
 set_signal(int fd, const char *setting)
 {
+    if (strncmp(setting, "signals=", 8) == 0)
+        return await_signals(fd, strtoul(setting + 8, NULL, 0));
     for (size_t i = 0; i < SIGNALS; i++) {
         size_t n = strlen(signals[i].name);
         if (strncmp(setting, signals[i].name, n) == 0 && setting[n] == '=') {
@@ -123,6 +170,10 @@ main(int argc, char **argv)
 
     if (fd < 0)
         return trouble(argc > 1 ? argv[1] : "usage");
+    if (strcmp(argv[2], "echo") == 0 && argc > 5)
+        status = set_line(fd, argv[4], argv[5]);
+    if (status)
+        return status;
     if (strcmp(argv[2], "echo") == 0 && argc > 3)
         return echo(fd, strtoul(argv[3], NULL, 0));
     if (strcmp(argv[2], "signals") == 0)

@@ -1,0 +1,21 @@
+/*
+ * ptyline.h - a pseudo-terminal's settings as a serial port's
+ *
+ * In a file of its own because rates that have no name need <asm/termbits.h>, which cannot be
+ * included together with <termios.h>.
+ */
+#ifndef UW_CLI_PTYLINE_H
+#define UW_CLI_PTYLINE_H
+
+#include <usbwire/serial.h>
+
+/* Raw, without echo, with EXTPROC so that the master is told of changes; rate and stop bits as the
+ * port's. `slave` is an open slave. 0, or -1 with errno. */
+int ptyline_begin(int slave, const struct uw_serial_config *config);
+
+/* What programs have set since: fields that differ from `config`, the others -1. A pseudo-terminal
+ * has 8 data bits and no parity, whatever programs ask for. 1 when there is a difference. */
+int ptyline_changes(int master, const struct uw_serial_config *config,
+                    struct uw_serial_config *ret_changes);
+
+#endif

@@ -1,0 +1,470 @@
+"""`usbwire serial`: pySerial, unmodified, on its RFC 2217 port, pseudo-terminal and TCP port; the
+terminal; devices that go away and come back. Debian's interpreter runs this."""
+import functools
+import hashlib
+import json
+import os
+import pty
+import random
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import tty
+
+from bench import ENV, USBWIRE, Bench, Skip, main
+
+try:
+    import serial
+except ImportError:
+    serial = None
+
+TEXT = bytes(range(256)) * 8
+
+
+class Port:
+    """`usbwire serial` with a place for its ports, until the end of the block."""
+
+    def __init__(self, bench, *options):
+        if not serial:
+            raise Skip('Python has no module serial')
+        self.process = subprocess.Popen([USBWIRE, 'serial', '-H', bench.address, *options],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=ENV)
+        self.where = self.process.stdout.readline().split()[0:1]
+        if not self.where:
+            raise RuntimeError(self.process.stderr.read())
+        self.where = self.where[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        self.errors = self.process.stderr.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def said(self, text):
+        """Waits until it has said that on standard error."""
+        line = ' '
+        while line and text not in line:
+            line = self.process.stderr.readline()
+        assert text in line, f'{text!r} was never said'
+
+
+def link_in(folder):
+    return os.path.join(folder, 'tty')
+
+
+def until(condition, what):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+def echoes(port, data=TEXT):
+    port.write(data)
+    back = port.read(len(data))
+    assert back == data, f'{len(back)} of {len(data)} bytes: {back[:40]!r}'
+
+
+def open_port(url, **settings):
+    return serial.serial_for_url(url, timeout=20, **settings)
+
+
+def test_rfc2217():
+    for device in ('cp2102n:baud=9600,format=7E2', 'ft232r:baud=9600,format=7E2',
+                   'ch340:baud=9600,format=7E2', 'pl2303hx:baud=9600,format=7E2'):
+        with Bench(device) as bench, Port(bench, '--rfc2217', '0') as where:
+            with open_port(where.where, baudrate=9600, bytesize=7, parity='E', stopbits=2) as p:
+                echoes(p)
+
+
+def test_rfc2217_lines():
+    for device in ('cp2102', 'ft230x', 'ch341', 'pl2303gc', 'acm-echo'):
+        with Bench(device) as bench, Port(bench, '--rfc2217', '0') as where:
+            with open_port(where.where) as p:
+                for dtr, rts in ((0, 1), (1, 0), (1, 1), (0, 0)):
+                    p.dtr, p.rts = dtr, rts
+                    until(lambda: p.dsr == bool(dtr) and p.cd == bool(dtr), 'DSR follows DTR')
+                    if device != 'acm-echo':
+                        until(lambda: p.cts == bool(rts), 'CTS follows RTS')
+
+
+def test_rfc2217_break_and_purge():
+    with Bench('ft232r') as bench, Port(bench, '--rfc2217', '0') as where:
+        with open_port(where.where) as p:
+            p.write(b'old')
+            until(lambda: p.in_waiting == 3, 'the echo')
+            p.reset_input_buffer()
+            p.reset_output_buffer()
+            p.send_break(0.01)
+            p.reset_input_buffer()
+            echoes(p, b'new')
+
+
+def test_rfc2217_refuses_what_the_chip_cannot():
+    with Bench('ch340') as bench, Port(bench, '--rfc2217', '0') as where:
+        with open_port(where.where, baudrate=115200) as p:
+            try:
+                p.baudrate = 50000000
+                raise AssertionError('50 Mbit/s were accepted')
+            except ValueError:
+                pass
+        assert where.process.poll() is None
+
+
+def test_one_client_at_a_time():
+    with Bench('cp2102n') as bench, Port(bench, '--rfc2217', '0') as where:
+        with open_port(where.where) as p:
+            host, number = where.where.split('//')[1].split(':')
+            with socket.create_connection((host, int(number)), 20) as second:
+                assert second.recv(16) == b''
+            echoes(p)
+        with open_port(where.where) as p:
+            echoes(p)
+
+
+def test_telnet_that_knows_nothing():
+    with Bench('cp2102n') as bench, Port(bench, '--rfc2217', '0') as where:
+        host, number = where.where.split('//')[1].split(':')
+        with socket.create_connection((host, int(number)), 20) as s:
+            s.sendall(b'\xff\xfc\x2c\xff\xfe\x2chello\r\0')
+            got = b''
+            while b'hello\r' not in got:
+                part = s.recv(256)
+                assert part, got
+                got += part
+            assert b'\xff\xfa' not in got, got
+
+
+def test_tcp():
+    with Bench('ch340') as bench, Port(bench, '--tcp', '0', '--baud', '9600') as where:
+        with open_port(where.where) as p:
+            echoes(p)
+
+
+def test_pty():
+    for device in ('cp2102n', 'ft232r', 'ch340', 'pl2303hx', 'acm-echo'):
+        with tempfile.TemporaryDirectory() as folder:
+            link = link_in(folder)
+            with Bench(device) as bench, Port(bench, '--pty', link):
+                with open_port(link, baudrate=115200) as p:
+                    echoes(p)
+            assert not os.path.lexists(link)
+
+
+def test_pty_settings_reach_the_device():
+    with tempfile.TemporaryDirectory() as folder:
+        with Bench('cp2102n:baud=74880,format=8N1') as bench, Port(bench, '--pty', link_in(folder)):
+            with open_port(link_in(folder), baudrate=74880) as p:
+                echoes(p)
+                p.baudrate = 9600
+                p.timeout = 0.3
+                p.write(b'lost')
+                assert p.read(4) == b''
+
+
+def test_pty_starts_empty():
+    with tempfile.TemporaryDirectory() as folder:
+        with Bench('cp2102n') as bench, Port(bench, '--pty', link_in(folder)):
+            with open_port(link_in(folder)) as p:
+                p.write(b'nobody reads this')
+                until(lambda: p.in_waiting == 17, 'the echo')
+            with open_port(link_in(folder)) as p:
+                echoes(p, b'fresh')
+
+
+def test_pty_leaves_files_alone():
+    with tempfile.TemporaryDirectory() as folder, Bench('cp2102n') as bench:
+        with open(link_in(folder), 'w', encoding='ascii') as f:
+            f.write('precious')
+        done = subprocess.run([USBWIRE, 'serial', '-H', bench.address, '--pty', link_in(folder)],
+                              env=ENV, capture_output=True, text=True, check=False, timeout=20)
+        assert done.returncode == 1 and 'no symbolic link' in done.stderr, done
+        with open(link_in(folder), encoding='ascii') as f:
+            assert f.read() == 'precious'
+
+
+def test_all():
+    with tempfile.TemporaryDirectory() as folder:
+        with Bench('cp2105:serial=two', 'ch340:serial=one') as bench:
+            with Port(bench, '--all', '--pty', folder):
+                names = sorted(os.listdir(folder))
+                assert names == ['one', 'two-if0', 'two-if1'], names
+                ports = [open_port(os.path.join(folder, n)) for n in names]
+                for i, p in enumerate(ports):
+                    p.write(b'%d' % i)
+                assert [p.read(1) for p in ports] == [b'0', b'1', b'2']
+                for p in ports:
+                    p.close()
+
+
+def test_list():
+    with Bench('cp2105', 'loopback', 'ft232r:serial=A1') as bench:
+        done = subprocess.run([USBWIRE, 'serial', '-H', bench.address, '--list', '--json'],
+                              env=ENV, capture_output=True, text=True, check=True, timeout=20)
+        rows = [(r['busid'], r['driver'], r['interface']) for r in json.loads(done.stdout)]
+        assert rows == [('1-1', 'cp210x', 0), ('1-1', 'cp210x', 1), ('1-3', 'ftdi', 0)], rows
+
+
+def test_reconnect():
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench('cp2102n:baud=9600')
+        with bench:
+            port = Port(bench, '--pty', link_in(folder), '--reconnect', '30', '--baud', '9600')
+        with port:
+            port.said('looking for it for 30 s')
+            with Bench('cp2102n:baud=9600', port=bench.address.split(':')[1]):
+                port.said('back after')
+                with open_port(link_in(folder), baudrate=9600) as p:
+                    echoes(p)
+
+
+def test_without_reconnect_it_ends():
+    with Bench('cp2102n') as bench:
+        port = Port(bench, '--rfc2217', '0')
+    with port:
+        assert port.process.wait(20) == 3
+    assert 'lost' in port.errors, port.errors
+
+
+def test_wait():
+    with Bench('ch340') as bench:
+        done = subprocess.run([USBWIRE, 'wait', '-H', bench.address, '--vid', '1a86'], env=ENV,
+                              capture_output=True, text=True, check=False, timeout=20)
+        assert (done.returncode, done.stdout) == (0, '1-1\n'), done
+        done = subprocess.run([USBWIRE, 'wait', '-H', bench.address, '--vid', '1234', '--wait',
+                               '50ms'], env=ENV, capture_output=True, text=True, check=False,
+                              timeout=20)
+        assert done.returncode == 4, done
+
+
+class Loader:
+    """The serial loader in an ESP32's ROM, spoken to as esptool's documentation has it."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def enter(self, between=0.0):
+        """The usual row of moves; `between` is how far apart the two lines change."""
+        self.port.dtr = False
+        self.port.rts = True
+        time.sleep(0.1)
+        self.port.dtr = True
+        time.sleep(between)
+        self.port.rts = False
+        time.sleep(0.05)
+        self.port.dtr = False
+
+    def frame(self):
+        data = b''
+        while True:
+            byte = self.port.read(1)
+            assert byte, f'silence after {data!r}'
+            if byte != b'\xc0':
+                data += byte
+            elif data:
+                return data.replace(b'\xdb\xdc', b'\xc0').replace(b'\xdb\xdd', b'\xdb')
+
+    def ask(self, command, data, checksum=0):
+        """The value and the data of the answer."""
+        packet = struct.pack('<BBHI', 0, command, len(data), checksum) + data
+        packet = packet.replace(b'\xdb', b'\xdb\xdd').replace(b'\xc0', b'\xdb\xdc')
+        self.port.write(b'\xc0' + packet + b'\xc0')
+        answer = self.frame()
+        while answer[1] != command:
+            answer = self.frame()
+        assert answer[-4] == 0, f'command {command:#x}: error {answer[-3]:#x}'
+        return struct.unpack('<I', answer[4:8])[0], answer[8:-4]
+
+    def sync(self):
+        self.ask(0x08, b'\7\7\x12\x20' + 32 * b'U')
+
+    def register(self, address):
+        return self.ask(0x0a, struct.pack('<I', address))[0]
+
+    def write_register(self, address, value):
+        self.ask(0x09, struct.pack('<IIII', address, value, 0xffffffff, 0))
+
+    def flash(self, address, data, block=1024):
+        blocks = (len(data) + block - 1) // block
+        self.ask(0x02, struct.pack('<IIII', len(data), blocks, block, address))
+        for i in range(blocks):
+            part = data[i * block:(i + 1) * block].ljust(block, b'\xff')
+            checksum = functools.reduce(lambda a, b: a ^ b, part, 0xef)
+            self.ask(0x03, struct.pack('<IIII', block, i, 0, 0) + part, checksum)
+
+    def md5(self, address, size):
+        return self.ask(0x13, struct.pack('<IIII', address, size, 0, 0))[1].decode()
+
+    def read(self, address):
+        return self.ask(0x0e, struct.pack('<II', address, 64))[1]
+
+    def set_baud(self, baud):
+        self.ask(0x0f, struct.pack('<II', baud, 0))
+        self.port.baudrate = baud
+
+
+def sees(port, text):
+    got = port.read_until(text)
+    assert got.endswith(text), got
+
+
+def flash_esp32(url, chip):
+    data = random.Random(chip).randbytes(100000)
+    with open_port(url, baudrate=115200) as p:
+        loader = Loader(p)
+        loader.enter()
+        sees(p, b'waiting for download\r\n')
+        loader.sync()
+        assert loader.register(0x40001000) == 0x00f01d83
+        loader.write_register(0x3ff42024, 0x9f)
+        loader.write_register(0x3ff42000, 1 << 18)
+        assert loader.register(0x3ff42080) == 0x001640ef
+        loader.set_baud(921600)
+        loader.flash(0x10000, data)
+        assert loader.md5(0x10000, len(data)) == hashlib.md5(data).hexdigest()
+        assert b''.join(loader.read(0x10000 + i) for i in range(0, 4096, 64)) == data[:4096]
+        p.baudrate = 115200
+        p.rts = True
+        time.sleep(0.1)
+        p.rts = False
+        sees(p, b'hello\r\n')
+
+
+def test_esp32_is_flashed_through_rfc2217():
+    for chip in ('cp2102n', 'ft232r', 'ch340', 'pl2303gc'):
+        with Bench(f'{chip}:far=esp32') as bench, Port(bench, '--rfc2217', '0') as where:
+            flash_esp32(where.where, chip)
+            flash_esp32(where.where, chip + ' again')
+
+
+def test_esp32_over_a_slow_network():
+    """DTR and RTS still change together for the board, however far away it is."""
+    with Bench('cp2102n:far=esp32', options=['--latency', '30ms']) as bench, \
+            Port(bench, '--rfc2217', '0') as where:
+        with open_port(where.where, baudrate=115200) as p:
+            for _ in range(3):
+                Loader(p).enter()
+                sees(p, b'waiting for download\r\n')
+
+
+def test_esp32_boots_when_the_lines_move_apart():
+    """The circuit is one: what is no reset into the loader is none."""
+    with Bench('cp2102n:far=esp32') as bench, Port(bench, '--rfc2217', '0') as where:
+        with open_port(where.where, baudrate=115200) as p:
+            Loader(p).enter(between=0.5)
+            sees(p, b'hello\r\n')
+
+
+def test_opening_resets_nothing():
+    for chip in ('cp2102n', 'ft232r', 'ch340', 'pl2303hx'):
+        with Bench(f'{chip}:far=esp32') as bench:
+            for _ in range(2):
+                with Port(bench, '--tcp', '0') as where, open_port(where.where) as p:
+                    echoes(p, b'still the same run')
+
+
+class Terminal:
+    """`usbwire serial` on a terminal of its own, typed at and looked at."""
+
+    def __init__(self, bench, *options):
+        self.master, slave = pty.openpty()
+        tty.setraw(slave)
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.process = subprocess.Popen([USBWIRE, 'serial', '-H', bench.address, *options],
+                                        stdin=slave, stdout=slave, stderr=slave, env=ENV)
+        self.seen = b''
+
+    def sees(self, pattern):
+        end = time.monotonic() + 20
+        while not re.search(pattern, self.seen):
+            assert time.monotonic() < end and self.process.poll() is None, self.seen
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.seen += os.read(self.master, 4096)
+        self.seen = self.seen[re.search(pattern, self.seen).end():]
+
+    def types(self, keys):
+        os.write(self.master, keys)
+
+    def ends(self, code):
+        assert self.process.wait(20) == code
+        assert termios.tcgetattr(self.slave) == self.before, 'the terminal is not as it was'
+        os.close(self.slave)
+        os.close(self.master)
+
+
+def test_terminal():
+    with Bench('cp2102n') as bench, tempfile.TemporaryDirectory() as folder:
+        log, sent = os.path.join(folder, 'log'), os.path.join(folder, 'file')
+        with open(sent, 'wb') as f:
+            f.write(b'F' * 20000)
+        t = Terminal(bench, '--log', log)
+        t.sees(rb'Ctrl-\] ends')
+        t.types(b'hello')
+        t.sees(rb'hello')
+        t.types(b'\x14h')
+        t.sees(rb'Ctrl-T b  send a break')
+        t.types(b'\x14d')
+        t.sees(rb'DTR is set')
+        t.types(b'\x14i')
+        t.sees(rb'\+DTR -RTS -CTS \+DSR \+DCD -RI')
+        t.types(b'\x14r')
+        t.sees(rb'RTS is set')
+        t.types(b'\x14b')
+        t.sees(rb'a break of 250 ms was sent')
+        t.types(b'\x14x')
+        t.sees(rb'in hexadecimal')
+        t.types(b'AB')
+        t.sees(rb'41( 42)?')
+        t.types(b'\x14x\x14s')
+        t.sees(rb'file to send')
+        t.types(sent.encode() + b'\r')
+        t.sees(rb'20000 of 20000 bytes')
+        t.types(b'\x14e')
+        t.sees(rb'resetting the board')
+        t.types(b'\x14\x1d!')
+        t.sees(rb'\x1d!')
+        t.types(b'\x1d')
+        t.ends(0)
+        with open(log, 'rb') as f:
+            written = f.read()
+        assert written.startswith(b'helloAB') and written.count(b'F') == 20000, len(written)
+
+
+def test_terminal_of_a_script():
+    with Bench('ch340') as bench:
+        done = subprocess.run([USBWIRE, 'serial', '-H', bench.address, '--seconds', '1',
+                               '--timestamps'], input=b'one\ntwo\n', capture_output=True, env=ENV,
+                              check=False, timeout=20)
+        assert done.returncode == 0, done
+        assert re.fullmatch(rb'(\[\d\d:\d\d:\d\d\.\d\d\d\] \w+\n){2}', done.stdout), done
+
+
+def test_command_line():
+    with Bench('ch340') as bench:
+        for words, code, text in (
+                (['--pty', 'x', '--tcp', '0'], 2, 'exclude each other'),
+                (['--all'], 2, 'needs a place'),
+                (['--format', '9N1'], 2, "--format '9N1' is none"),
+                (['--tcp', 'nowhere:x'], 2, 'is no place to listen'),
+                (['--baud', '1', '--tcp', '0'], 1, 'it does 46 to 3000000 bits/s'),
+                (['--interface', '7', '--tcp', '0'], 4, 'that interface is none')):
+            done = subprocess.run([USBWIRE, 'serial', '-H', bench.address, *words], env=ENV,
+                                  capture_output=True, text=True, check=False, timeout=20)
+            assert done.returncode == code and text in done.stderr, (words, done)
+
+
+main(sys.modules[__name__])

@@ -28,40 +28,6 @@ def _commands(lab):
     return [line.split()[0] for line in lines]
 
 
-def _options(text):
-    return set(re.findall(r'^ +(?:-\w, )?(--[\w-]+)', text, re.M))
-
-
-@test
-def every_command_has_help_a_manual_and_a_place_in_the_readme(lab):
-    manual, readme = _manuals(lab), _read(lab, 'README.md')
-    commands = _commands(lab)
-    expect('list' in commands and 'serve' in commands, commands)
-    for command in commands:
-        told = lab.usbwire(command, '--help').text
-        expect(told.startswith(f'usage: usbwire {command} '), told)
-        expect(re.search(rf'^\.It Cm {command}\b', manual, re.M), f'{command} is in no manual')
-        expect(f'`{command}`' in readme or f'usbwire {command}' in readme,
-               f'{command} is not in README.md')
-
-
-@test
-def every_option_is_in_a_manual(lab):
-    manual = _manuals(lab)
-    for command in _commands(lab):
-        for option in _options(lab.usbwire(command, '--help').text):
-            expect(re.search(rf'{option}\b(?!-)', manual), f'{command} {option} is in no manual')
-
-
-@test
-def every_option_of_a_manual_exists(lab):
-    known = set()
-    for command in _commands(lab):
-        known |= _options(lab.usbwire(command, '--help').text)
-    for option in set(re.findall(r'(?<![\w-])--[a-z][\w-]+', _manuals(lab))):
-        expect(option in known, f'{option} does not exist')
-
-
 @test
 def manuals_refer_to_manuals_that_are_there(lab):
     for name, section in re.findall(r'^\.Xr (usbwire\S*) (\d)', _manuals(lab), re.M):

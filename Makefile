@@ -18,6 +18,7 @@ deps:
 
 demo:
 	@scripts/deps.sh build
+	@[ -x $(BUILD)/usbwire ] || echo "demo: building; this takes a minute or two, once"
 	@$(MAKE) --no-print-directory -s all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@scripts/demo.sh

@@ -67,7 +67,8 @@ int uw_loop_new(const struct uw_loop_options *options, struct uw_loop **ret_loop
  * freed before. NULL is fine. */
 void uw_loop_free(struct uw_loop *loop);
 
-/* A descriptor to poll, valid until uw_loop_free. */
+/* A descriptor to poll, valid until uw_loop_free. NOT_SUPPORTED by the backend "poll", which has no
+ * single one: there, uw_loop_wait in a thread, or uw_loop_step as often as one likes. */
 int uw_loop_fd(struct uw_loop *loop);
 
 /* The poll(2) events to wait for on it. */

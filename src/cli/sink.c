@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hexdump.h"
+#include "printable.h"
 #include "style.h"
 
 #define VALUE_COLUMN 25 /* values end here, as lsusb's do */
@@ -96,8 +97,10 @@ sink_quantity(struct sink *sink, const char *name, uint32_t value, const char *t
 void
 sink_string(struct sink *sink, const char *name, uint8_t index, const char *text)
 {
-    char key[64];
+    char key[64], shown[512];
 
+    if (sink->text)
+        text = printable(text, shown, sizeof(shown));
     sink_number(sink, name, index, SINK_DECIMAL, 1,
                 sink->text && index && !*text ? "(error)" : text);
     if (sink->text || !*text)

@@ -64,6 +64,31 @@ print_iso(const struct uw_tap_event *e)
         fprintf(trace.out, ", %" PRId32 " failed", e->error_count);
 }
 
+/* What a standard request asks for, USB 3.2 tables 9-5 and 9-6. */
+static void
+print_request(const uint8_t *setup)
+{
+    static const char *const requests[] = {
+        [0] = "GET_STATUS",        [1] = "CLEAR_FEATURE",     [3] = "SET_FEATURE",
+        [5] = "SET_ADDRESS",       [6] = "GET_DESCRIPTOR",    [7] = "SET_DESCRIPTOR",
+        [8] = "GET_CONFIGURATION", [9] = "SET_CONFIGURATION", [10] = "GET_INTERFACE",
+        [11] = "SET_INTERFACE",    [12] = "SYNCH_FRAME"};
+    static const struct {
+        uint8_t type;
+        const char *name;
+    } descriptors[] = {{UW_DT_DEVICE, "device"}, {UW_DT_CONFIG, "configuration"},
+                       {UW_DT_STRING, "string"}, {UW_DT_DEVICE_QUALIFIER, "qualifier"},
+                       {UW_DT_BOS, "BOS"},       {UW_DT_REPORT, "report"}};
+
+    if ((setup[0] & 0x60) || setup[1] >= sizeof(requests) / sizeof(requests[0]) ||
+        !requests[setup[1]])
+        return;
+    fprintf(trace.out, " %s", requests[setup[1]]);
+    for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++)
+        if (setup[1] == 6 && descriptors[i].type == setup[3])
+            fprintf(trace.out, " %s %u", descriptors[i].name, setup[2]);
+}
+
 static void
 print_submit(const struct uw_tap_event *e)
 {
@@ -73,8 +98,10 @@ print_submit(const struct uw_tap_event *e)
     fprintf(trace.out, "CMD_SUBMIT seq %" PRIu32, (uint32_t)e->id);
     print_endpoint(e);
     fprintf(trace.out, " %" PRIu32 " bytes", e->length);
-    if (e->type == UW_CONTROL)
+    if (e->type == UW_CONTROL) {
         fprintf(trace.out, " setup %s", hexdump_line(setup, sizeof(setup), e->setup, 8, " "));
+        print_request(e->setup);
+    }
     if (e->flags)
         fprintf(trace.out, " flags 0x%" PRIx32, e->flags);
     if (e->interval)
@@ -117,8 +144,8 @@ print_other(const struct uw_tap_event *e)
     static const struct {
         enum uw_tap_kind kind;
         const char *arrow, *name;
-    } rows[] = {{UW_TAP_OP_REQUEST, "->", "OP_REQ"},
-                {UW_TAP_OP_REPLY, "<-", "OP_REP"},
+    } rows[] = {{UW_TAP_OP_REQUEST, "->", ""}, /* their text is their name */
+                {UW_TAP_OP_REPLY, "<-", ""},
                 {UW_TAP_ATTACHED, "--", "attached"},
                 {UW_TAP_REFUSED, "--", "refused"},
                 {UW_TAP_DETACHED, "--", "detached"}};
@@ -138,6 +165,8 @@ print_other(const struct uw_tap_event *e)
 static void
 print_event(void *data, const struct uw_tap_event *e)
 {
+    int is_op = e->kind == UW_TAP_OP_REQUEST || e->kind == UW_TAP_OP_REPLY;
+
     (void)data;
     if (e->kind == UW_TAP_SUBMIT)
         print_submit(e);
@@ -148,7 +177,7 @@ print_event(void *data, const struct uw_tap_event *e)
     else
         print_other(e);
     if (e->text)
-        fprintf(trace.out, ": %s", e->text);
+        fprintf(trace.out, is_op ? "%s" : ": %s", e->text);
     fprintf(trace.out, " [%s%s%s]\n", e->source->host, *e->source->busid ? " " : "",
             e->source->busid);
 }

@@ -151,7 +151,7 @@ watch(struct cli *cli)
     struct uw_fault fault;
     int r = 0, code = 0;
 
-    if (uw_discover_new(cli->loop, cli_text(cli, OPT_INTERFACE, NULL), &discover, &fault) < 0)
+    if (uw_discover_new(cli->loop, cli_text(cli, OPT_LINK, NULL), &discover, &fault) < 0)
         return cli_fault(&fault, CLI_CONNECTING);
     cli_end_cleanly(cli);
     while (!code && !cli_interrupted() && (now = uw_now()).us < end.us) {

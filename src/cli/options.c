@@ -38,7 +38,7 @@ int
 cli_takes(enum cli_command_id command, enum cli_option_id option)
 {
     if (command == NUM_COMMANDS)
-        return (cli_options[option].takers & CLIENTS) == CLIENTS;
+        return (cli_options[option].takers & SERVED) == SERVED;
     return (cli_options[option].takers >> command & 1u) != 0;
 }
 

@@ -100,7 +100,7 @@ servers_find(struct cli *cli, const char *board_id, enum servers_until until, st
 
     if (!servers)
         return cli_error("out of memory");
-    if (uw_discover_new(cli->loop, cli_text(cli, OPT_INTERFACE, NULL), &discover, &fault) < 0) {
+    if (uw_discover_new(cli->loop, cli_text(cli, OPT_LINK, NULL), &discover, &fault) < 0) {
         json_decref(servers);
         return cli_fault(&fault, CLI_CONNECTING);
     }

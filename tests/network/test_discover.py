@@ -105,7 +105,7 @@ def case_once():
         out = json.loads(run(net.argv(net.near, USBWIRE, 'discover', '--wait', '2', '--json')))
         assert len(out) == 1, out
         check_record(out[0], ESP, 'n1,n2')
-        out = run(net.argv(net.near, USBWIRE, 'discover', '--first', '--interface', 'n2'))
+        out = run(net.argv(net.near, USBWIRE, 'discover', '--first', '--link', 'n2'))
         assert '10.77.2.20:3240' in out and 'usbip-a1b2c3.local' in out, out
     finally:
         net.close()
@@ -185,7 +185,7 @@ def case_ipv6():
     net = Network(ipv6_only=True)
     try:
         bench(net, '--bind', '::', '--mdns', '--device', 'esp')
-        record = expect(watch(net, '--interface', 'n1'), 'added')
+        record = expect(watch(net, '--link', 'n1'), 'added')
         assert record['address'].startswith('[fe80:') and '%n1]:' in record['address'], record
         out = run(net.argv(net.near, USBWIRE, '-H', record['address'], 'list'))
         assert '303a:4004' in out, out

@@ -25,6 +25,7 @@ AIM_RATE = 0.90
 AIM_RATE_16K_8 = 0.80
 AIM_CPU = 1.3
 AIM_LIBUSB = 0.85
+AIM_CAPTURE = 0.85
 AIM_BYTES_PER_DEVICE = 64 * 1024
 MANY = 500
 ROUND_TRIP_MS = 20
@@ -178,6 +179,38 @@ def long_wire(build, rounds, table):
     return result
 
 
+def captures(build, rounds, seconds, out, table):
+    """The command with a capture, to a file and to a FIFO, against the command without."""
+    case = ('in', 512, 8)
+    fifo, file = os.path.join(out, 'capture.fifo'), os.path.join(out, 'capture.pcapng')
+    runs = {'none': [], 'file': [], 'fifo': []}
+    if os.path.exists(fifo):
+        os.unlink(fifo)
+    os.mkfifo(fifo)
+    with Program(f'{build}/bench/rawserver') as server:
+        for _ in range(rounds):
+            command = clients(build, server.port, *case, seconds)['command']
+            runs['none'].append(measure(*command))
+            runs['file'].append(measure(*command, '--pcap', file))
+            with subprocess.Popen(['cat', fifo], stdout=subprocess.DEVNULL) as reader:
+                pin(reader.pid, 1)
+                runs['fifo'].append(measure(*command, '--pcap', fifo))
+    os.unlink(fifo)
+    os.unlink(file)
+    result = {name: medians(r) for name, r in runs.items()}
+    print(f'\ncapture, {case_name(case)}:')
+    for name in ('file', 'fifo'):
+        rate = result[name]['rate_ratio'] = ratio(runs[name], runs['none'], 'urbs_per_s')
+        cost = statistics.median((a['cpu_us_per_urb'] - b['cpu_us_per_urb']) / 2
+                                 for a, b in zip(runs[name], runs['none']))
+        result[name]['us_per_record'] = cost
+        mark = table.judge(rate >= AIM_CAPTURE,
+                           f'capture to a {name}: {rate:.2f} of the rate without, aim '
+                           f'{AIM_CAPTURE:.2f}')
+        print(f'  to a {name}: rate {rate:.2f}{mark} of that without, {cost:.2f} us a record')
+    return result
+
+
 def libusb_client(build, case, seconds):
     mode, size, depth = case
     return [f'{build}/bench/libusbclient', mode, str(size), str(depth), str(seconds)]
@@ -263,6 +296,8 @@ def main():
             results[case_name(case)] = result
     everything = {'machine': machine(), 'cases': results,
                   'many': many_devices(args.build, max(1, args.rounds // 3), args.seconds, table),
+                  'capture': captures(args.build, max(1, args.rounds // 3), args.seconds, args.out,
+                                      table),
                   'libusb': libusb(args.build, max(1, args.rounds // 3), args.seconds, table),
                   'long_wire': long_wire(args.build, max(1, args.rounds // 3), table),
                   'missed': table.missed}

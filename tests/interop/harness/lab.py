@@ -6,6 +6,10 @@ import subprocess
 import threading
 
 
+BUSY, ABSENT = 5, 4  # exit codes of the command
+PATIENCE = 20        # seconds that a device may take to be had again
+
+
 class Failure(Exception):
     """A test's expectation was not met."""
 
@@ -69,7 +73,11 @@ class Lab:
         return [os.path.join(self.build, 'usbwire'), '-H', self.address]
 
     def usbwire(self, *arguments, **options):
-        """Runs the command against the guest's server."""
+        """Runs the command against the guest's server. It waits for a device that was given back a
+        moment ago and is still being reset, unless it is to find it busy or absent."""
+        if '--busid' in arguments and '--wait' not in arguments and \
+                options.get('check', 0) not in (BUSY, ABSENT):
+            arguments += ('--wait', str(PATIENCE))
         return self.run(*self.command, *arguments, **options)
 
     def reading(self, busid, endpoint, *arguments):
@@ -90,7 +98,7 @@ class Reading:
 
     def __init__(self, lab, busid, endpoint, arguments):
         command = [*lab.command, '-vv', 'read', '--busid', busid, '--endpoint', endpoint,
-                   *arguments]
+                   '--wait', str(PATIENCE), *arguments]
         self._process = lab.start(*command)
         self._mark = f' ep {int(endpoint, 0):#04x} '.encode()
         self._seen, self._progress = [], threading.Condition()

@@ -37,7 +37,7 @@ open_all(struct peer *peer, const char *address, struct user *users, unsigned *r
         struct uw_choice choice;
         uw_choice_init(&choice);
         choice.busid = uw_device_list_get(list, i)->busid;
-        if (uw_find(peer->server, &choice, uw_msec(5 * SECOND), uw_msec(20 * SECOND),
+        if (uw_find(peer->server, &choice, uw_msec(20 * SECOND), uw_msec(20 * SECOND),
                     &users[i].device, NULL, &fault) < 0)
             fail("%s", uw_fault_text(&fault, text, sizeof(text)));
     }

@@ -52,7 +52,7 @@ peer_open(struct peer *peer, int argc, char **argv, int arguments, const char *u
         uw_queue_new(peer->loop, &peer->queue) < 0)
         fail("no server");
     /* A device that was given back a moment ago is still being reset. */
-    if (uw_find(peer->server, &choice, uw_msec(5 * SECOND), uw_msec(10 * SECOND), &peer->device,
+    if (uw_find(peer->server, &choice, uw_msec(20 * SECOND), uw_msec(10 * SECOND), &peer->device,
                 NULL, &fault) < 0)
         fail("%s", uw_fault_text(&fault, text, sizeof(text)));
     find_endpoints(peer);

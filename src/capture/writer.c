@@ -301,6 +301,7 @@ uw_writer_start(struct uw_capture *c, const struct uw_target *target, void (*gon
     uw_list_init(&w->all);
     w->capture = c;
     w->target = *target;
+    atomic_init(&w->reading, target->fd >= 0);
     w->gone = gone;
     w->gone_arg = arg;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

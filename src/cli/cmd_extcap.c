@@ -19,6 +19,7 @@
 #define SERVERS_MAX   64
 #define NAME_MAX_LEN  300
 #define LOOK_MS       120u /* for running programs to say which servers they use */
+#define ASK_MS        100u /* for servers to answer on the network */
 #define LIST_MS       300u
 #define READER_MS     200u /* how often to see whether Wireshark is still there */
 #define LINK_TYPE_220 "dlt {number=220}{name=USB_LINUX_MMAPPED}{display=USB with Linux header}\n"
@@ -175,6 +176,26 @@ add_running(struct servers *s)
     uw_monitor_free(monitor);
 }
 
+/* Servers that say on the network what they are; most answer within some milliseconds. */
+static void
+add_discovered(struct servers *s)
+{
+    struct uw_usec until = uw_usec_add(uw_now(), uw_msec(ASK_MS));
+    struct uw_discover_event event;
+    struct uw_discover *discover;
+    struct uw_loop *loop;
+
+    if (uw_loop_new(NULL, &loop) < 0)
+        return;
+    if (uw_discover_new(loop, NULL, &discover, NULL) == 0) {
+        while (uw_discover_next(discover, uw_usec_sub(until, uw_now()), &event) == 1)
+            if (event.change == UW_DISCOVER_ADDED)
+                add_server(s, event.server->address, strlen(event.server->address));
+        uw_discover_free(discover);
+    }
+    uw_loop_free(loop);
+}
+
 static int
 print_interfaces(void)
 {
@@ -187,6 +208,7 @@ print_interfaces(void)
     add_list(s, getenv("USBWIRE_SERVERS"));
     add_list(s, getenv("USBWIRE_HOST"));
     add_config(s);
+    add_discovered(s);
     printf("extcap {version=%s}{display=USB/IP capture}\n", uw_version());
     printf("interface {value=%s}{display=USB/IP: all servers}\n", ALL_SERVERS);
     for (unsigned i = 0; i < s->count; i++) {

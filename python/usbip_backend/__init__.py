@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backend import USBIPBackend
     from .pcap import PcapWriter
 
-__all__ = ['get_backend']
+__all__ = ['discover_usbip_servers', 'get_backend']
 
 
 def get_backend(host: str | None = None, port: int = 3240, *, timeout: float | None = None,
@@ -40,3 +40,11 @@ def get_backend(host: str | None = None, port: int = 3240, *, timeout: float | N
     if pcap is not None:
         pcap.attach()
     return USBIPBackend(host, port, timeout=timeout, busid=busid, vid=vid, pid=pid)
+
+
+def discover_usbip_servers(timeout: float = 3.0, interface: str | None = None,
+                           ) -> list[dict[str, Any]]:
+    """The servers that multicast DNS finds within `timeout` seconds: usbip_backend.discovery."""
+    from . import discovery
+
+    return discovery.discover_usbip_servers(timeout, interface)

@@ -100,7 +100,7 @@ class SyslogOptions(c.Structure):
 
 class CaptureStats(c.Structure):
     """struct uw_capture_stats."""
-    _fields_ = [('records', _u64), ('dropped', _u64), ('bytes', _u64)]
+    _fields_ = [('records', _u64), ('dropped', _u64), ('bytes', _u64), ('reader', c.c_int)]
 
 
 class SerialConfig(c.Structure):
@@ -119,13 +119,33 @@ class SerialCounts(c.Structure):
                 ('parity', _u32), ('overrun', _u32)]
 
 
+class DiscoveredTxt(c.Structure):
+    """struct uw_discovered_txt."""
+    _fields_ = [('key', c.c_char_p), ('value', c.c_char_p)]
+
+
+class Discovered(c.Structure):
+    """struct uw_discovered."""
+    _fields_ = [('instance', c.c_char_p), ('host', c.c_char_p), ('address', c.c_char_p),
+                ('links', c.c_char_p), ('port', _u16), ('num_addresses', c.c_uint),
+                ('addresses', c.POINTER(c.c_char_p)), ('num_txt', c.c_uint),
+                ('txt', c.POINTER(DiscoveredTxt))]
+
+
+class DiscoverEvent(c.Structure):
+    """struct uw_discover_event."""
+    _fields_ = [('change', c.c_int), ('server', c.POINTER(Discovered))]
+
+
 STRUCTS = {'uw_usec': Usec, 'uw_fault': Fault, 'uw_extra': Extra,
            'uw_device_descriptor': DeviceDescriptor, 'uw_endpoint': Endpoint,
            'uw_altsetting': Altsetting, 'uw_interface': Interface, 'uw_config': Config,
            'uw_device_info': DeviceInfo, 'uw_iso_packet': IsoPacket,
            'uw_syslog_message': SyslogMessage, 'uw_syslog_options': SyslogOptions,
            'uw_capture_stats': CaptureStats, 'uw_serial_config': SerialConfig,
-           'uw_serial_counts': SerialCounts}
+           'uw_serial_counts': SerialCounts,
+           'uw_discovered_txt': DiscoveredTxt, 'uw_discovered': Discovered,
+           'uw_discover_event': DiscoverEvent}
 
 _obj, _out, _int, _str = c.c_void_p, c.POINTER(c.c_void_p), c.c_int, c.c_char_p
 _fault = c.POINTER(Fault)
@@ -182,6 +202,9 @@ _FUNCTIONS = {
     'uw_urb_actual_length': (c.c_size_t, _obj),
     'uw_urb_iso_packet': (c.POINTER(IsoPacket), _obj, c.c_uint),
     'uw_urb_fault': (None, _obj, _fault),
+    'uw_discover_new': (_int, _obj, _str, _out, _fault),
+    'uw_discover_free': (None, _obj),
+    'uw_discover_next': (_int, _obj, Usec, c.POINTER(DiscoverEvent)),
     'uw_serial_config_init': (None, c.POINTER(SerialConfig)),
     'uw_serial_open': (_int, _obj, _str, c.POINTER(SerialConfig), _out, _fault),
     'uw_serial_free': (None, _obj),

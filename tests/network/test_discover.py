@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 from net import Network, Process, run, skip
 
@@ -249,6 +250,23 @@ def case_bench():
                                  'board_id': 'b7'}, record
         process.end()
         browser.record(lambda r: r['event'] == 'removed')
+    finally:
+        net.close()
+
+
+def case_extcap():
+    """Wireshark's start page lists a server that nobody has configured, soon enough."""
+    net = Network()
+    try:
+        _, said = bench(net, '--bind', '10.77.1.20', '--mdns', '--device', 'esp')
+        wanted = f'{{display=USB/IP: 10.77.1.20:{said["port"]}}}'
+        took = []
+        while len(took) < 50 and (not took or wanted not in out):
+            started = time.monotonic()
+            out = run(net.argv(net.near, USBWIRE, 'extcap', '--extcap-interfaces'))
+            took.append(time.monotonic() - started)
+        assert wanted in out, out
+        assert min(took) < 0.3, took
     finally:
         net.close()
 

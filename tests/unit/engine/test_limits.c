@@ -239,16 +239,31 @@ test_gate_after_abort(void **state)
 static void
 test_one_pdu_a_write(void **state)
 {
+    /* As that server is, but that it takes several transfers: so there is something to merge. */
+    struct uw_profile several = *uw_profile_by_name("poc");
+    struct uw_engine_params params = {.profile = &several, .name = "1-1"};
     struct iovec iov[16];
-    struct job a;
+    struct job a, b;
 
     (void)state;
     peer_start(&p, "poc");
+    uw_engine_free(p.engine);
+    several.in_flight = several.in_per_endpoint = 0;
+    params.seq = &p.seq;
+    params.source = &p.source;
+    assert_int_equal(uw_engine_new(&params, &p.engine), 0);
     assert_int_equal(peer_submit(&p, &a, 0x01, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_submit(&p, &b, 0x01, UW_BULK, 64, 64, 0, 0), 0);
     assert_int_equal(uw_engine_tx(p.engine, iov, 16, p.now), 2); /* header and payload together */
-    peer_take(&p);
+    uw_engine_tx_done(p.engine, UW_PDU_SIZE + 10);
+    assert_int_equal(uw_engine_tx(p.engine, iov, 16, p.now), 1); /* the rest of it alone */
+    uw_engine_tx_done(p.engine, 54);
+    assert_int_equal(uw_engine_tx(p.engine, iov, 16, p.now), 2);
+    uw_engine_tx_done(p.engine, UW_PDU_SIZE + 64);
+    assert_int_equal(uw_engine_tx(p.engine, iov, 16, p.now), 0);
     peer_stop(&p);
     job_free(&a);
+    job_free(&b);
 }
 
 /* Must 13: the same number means different things to different servers. */

@@ -2,11 +2,11 @@
  * engine.c - the engine as a script: transfers, cancels, a server that answers in any order or not
  * at all or with nonsense, time, and pieces of any size
  *
- * Each input runs three times: replies fed as they are cut by the script, byte by byte, and read
- * straight into what the engine lends. All three have to end the same. Besides, in each of them
- * every transfer is handed back once and in time, its buffer is not touched afterwards (it is
- * freed), streams arrive in order and without a gap unless something was taken back, what is sent
- * is what the callers gave, and the tap sees every URB begin and end.
+ * Each input runs three times - replies as the script cuts them, byte by byte, and read straight
+ * into what the engine lends - and ends the same each time. Every transfer is handed back once and
+ * in time, its buffer is not touched afterwards (it is freed), streams arrive in order and whole
+ * unless something was taken back, what is sent is what the callers gave, the tap sees every URB
+ * begin and end.
  */
 #include <string.h>
 
@@ -51,7 +51,7 @@ struct rig {
     struct uw_usec now;
     int tapped, over;
     struct job jobs[JOBS_MAX];
-    unsigned count, order;
+    unsigned count;
     struct message sent[MESSAGES_MAX];
     unsigned messages;
     uint8_t raw[STREAM_MAX]; /* a message that is not wholly sent */
@@ -254,7 +254,7 @@ append(struct rig *r, const void *bytes, size_t size)
     r->stream_size += size;
 }
 
-/* A message to be answered: the oldest that is open, or any at all. */
+/* A message to be answered: one of the oldest that are open. */
 static struct message *
 pick(struct rig *r, uint32_t command, unsigned which)
 {
@@ -529,9 +529,8 @@ run_step(struct rig *r)
             garbage(r);
         else if (op == 0xef)
             uw_engine_close(r->engine, r->now);
-        collect(r);
-        break;
     }
+    collect(r);
 }
 
 static void
@@ -554,8 +553,10 @@ run(struct rig *r)
         params.tap = tapped;
         params.tap_data = r;
     }
-    if (first & 0x40)
-        params.limits.max_parked = 100;
+    if (first & 0x40) {
+        params.limits.max_parked = 100; /* reads beyond that are taken back, with their data */
+        memset(r->lossy, 1, sizeof(r->lossy));
+    }
     if (first & 0x20)
         params.limits.max_in_flight = 2;
     FUZZ_CHECK(uw_engine_new(&params, &r->engine) == 0);

@@ -177,7 +177,10 @@ moved(ssize_t n, int *ret_errno)
 ssize_t
 uw_transport_readv(struct uw_transport *t, const struct iovec *iov, int count, int *ret_errno)
 {
-    return moved(readv(t->fd, iov, count), ret_errno);
+    /* Most reads have one buffer, and then the kernel need not look at an array. */
+    return moved(count == 1 ? recv(t->fd, iov->iov_base, iov->iov_len, 0)
+                            : readv(t->fd, iov, count),
+                 ret_errno);
 }
 
 ssize_t
@@ -185,7 +188,9 @@ uw_transport_writev(struct uw_transport *t, const struct iovec *iov, int count, 
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
 
-    /* sendmsg, since writev cannot be told to leave SIGPIPE out. */
+    /* As above; and sendmsg, since writev cannot be told to leave SIGPIPE out. */
+    if (count == 1)
+        return moved(send(t->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL), ret_errno);
     return moved(sendmsg(t->fd, &msg, MSG_NOSIGNAL), ret_errno);
 }
 

@@ -2,11 +2,10 @@
  * engine.c - the engine as a script: transfers, cancels, a server that answers in any order or not
  * at all or with nonsense, time, and pieces of any size
  *
- * Each input runs three times - replies as the script cuts them, byte by byte, and read straight
+ * Each input runs three times - answers as the script cuts them, byte by byte, and read straight
  * into what the engine lends - and ends the same each time. Every transfer is handed back once and
- * in time, its buffer is not touched afterwards (it is freed), streams arrive in order and whole
- * unless something was taken back, what is sent is what the callers gave, the tap sees every URB
- * begin and end.
+ * in time, and not touched afterwards (it is freed); streams arrive in order and whole unless
+ * something was taken back; what is sent is what was given; the tap sees every URB begin and end.
  */
 #include <string.h>
 

@@ -135,24 +135,24 @@ convert(const struct uw_config *c, struct libusb_config_descriptor **ret_config)
     return LIBUSB_SUCCESS;
 }
 
-/* The parsed form of kept bytes; to be freed with uw_config_free. */
-static int
-parse(const struct remote_config *raw, struct uw_config **ret_config)
+/* The parsed form of kept bytes, to be freed with uw_config_free; or NULL and a libusb error. */
+static struct uw_config *
+parse(const struct remote_config *raw, int *ret_error)
 {
-    int r = raw ? uw_config_parse(raw->bytes, raw->size, ret_config) : UW_ERROR_NOT_FOUND;
+    struct uw_config *c = NULL;
+    int r = raw ? uw_config_parse(raw->bytes, raw->size, &c) : UW_ERROR_NOT_FOUND;
 
-    if (r == UW_ERROR_PROTOCOL)
-        return LIBUSB_ERROR_IO;
-    return uw_error_libusb(r);
+    *ret_error = r == UW_ERROR_PROTOCOL ? LIBUSB_ERROR_IO : uw_error_libusb(r);
+    return r < 0 ? NULL : c;
 }
 
 static int
 get_config(const struct remote_config *raw, struct libusb_config_descriptor **ret_config)
 {
-    struct uw_config *c = NULL;
-    int r = parse(raw, &c);
+    int r;
+    struct uw_config *c = parse(raw, &r);
 
-    if (r == 0)
+    if (c)
         r = convert(c, ret_config);
     uw_config_free(c);
     return r;
@@ -200,13 +200,13 @@ get_associations(const struct remote_config *raw,
 {
     struct libusb_interface_association_descriptor_array *array;
     struct libusb_interface_association_descriptor *iad;
-    struct uw_config *c = NULL;
+    struct uw_config *c;
     int r;
 
     if (!ret_array)
         return LIBUSB_ERROR_INVALID_PARAM;
-    r = parse(raw, &c);
-    if (r < 0)
+    c = parse(raw, &r);
+    if (!c)
         return r;
     array = calloc(1, sizeof(*array) + c->num_associations * sizeof(*iad));
     if (!array) {
@@ -304,10 +304,10 @@ look_up_size(libusb_device *dev, const struct sought *sought,
              int (*size)(const struct uw_endpoint *e, int speed))
 {
     const struct uw_endpoint *e;
-    struct uw_config *c = NULL;
-    int r = parse(active(dev), &c);
+    int r;
+    struct uw_config *c = parse(active(dev), &r);
 
-    if (r < 0)
+    if (!c)
         return r == LIBUSB_ERROR_NOT_FOUND ? r : LIBUSB_ERROR_OTHER;
     e = find_endpoint(c, sought);
     r = e ? size(e, libusb_get_device_speed(dev)) : LIBUSB_ERROR_NOT_FOUND;

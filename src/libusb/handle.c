@@ -258,7 +258,9 @@ libusb_reset_device(libusb_device_handle *h)
     return handle_error(h, r);
 }
 
-/* ---- what USB/IP has no part in ---- */
+/* ---- what USB/IP has no part in; the parameters are libusb's ---- */
+
+/* NOLINTBEGIN(readability-non-const-parameter) */
 
 int LIBUSB_CALL
 libusb_alloc_streams(libusb_device_handle *h, uint32_t num_streams, unsigned char *endpoints,
@@ -279,6 +281,8 @@ libusb_free_streams(libusb_device_handle *h, unsigned char *endpoints, int num_e
     (void)num_endpoints;
     return LIBUSB_ERROR_NOT_SUPPORTED;
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* Ordinary memory serves: nothing is mapped into a kernel here. */
 unsigned char *LIBUSB_CALL

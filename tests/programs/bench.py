@@ -76,6 +76,23 @@ def need_module(name):
     return python
 
 
+def node_usb():
+    """The folder of npm's usb@2, fetched once a build folder: a module that contains its own libusb,
+    and that libusb's source."""
+    folder = os.path.join(BUILD, 'node-usb')
+    package = os.path.join(folder, 'node_modules', 'usb')
+    if not os.path.isdir(package):
+        os.makedirs(folder, exist_ok=True)
+        try:
+            done = subprocess.run([need('npm'), 'install', '--prefix', folder, '--ignore-scripts',
+                                   'usb@2'], capture_output=True, timeout=100, check=False)
+        except subprocess.TimeoutExpired:
+            raise Skip('npm takes too long') from None
+        if done.returncode:
+            raise Skip('npm cannot fetch usb@2')
+    return package
+
+
 def succeeded(done):
     """The output of a program that must have succeeded."""
     assert done.returncode == 0, \

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import BUILD, Bench, Skip, main, need, need_module, succeeded
+from bench import Bench, Skip, main, need, need_module, node_usb, succeeded
 
 
 def test_lsusb():
@@ -129,16 +129,9 @@ i.endpoint(0x01).transfer(Buffer.from('hello'), (e) => {
 
 def test_node():
     """node-usb brings a libusb of its own, statically linked into its module."""
-    node, npm = need('node', 'npm')
-    folder = os.path.join(BUILD, 'node-usb')
-    if not os.path.isdir(os.path.join(folder, 'node_modules', 'usb')):
-        os.makedirs(folder, exist_ok=True)
-        done = subprocess.run([npm, 'install', '--prefix', folder, '--ignore-scripts', 'usb@2'],
-                              capture_output=True, text=True, timeout=100, check=False)
-        if done.returncode:
-            raise Skip('npm cannot fetch usb@2')
+    node, package = need('node'), node_usb()
     with Bench('loopback', 'keyboard') as bench:
-        out = succeeded(bench.run(node, '-e', NODE, cwd=folder))
+        out = succeeded(bench.run(node, '-e', NODE, cwd=package))
         assert out.strip() == '2 undefined undefined hello', out
 
 

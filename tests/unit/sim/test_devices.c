@@ -35,6 +35,7 @@ set_up(void **state)
     stand_add(&stand, "dfu");
     stand_add(&stand, "cmsis-dap");
     stand_add(&stand, "usbasp");
+    stand_add(&stand, "fx2");
     stand_run(&stand);
     return 0;
 }
@@ -342,6 +343,19 @@ test_usbasp(void **state)
 }
 
 static void
+test_fx2(void **state)
+{
+    (void)state;
+    wire_open_device(&w, &stand, "1-11");
+    memcpy(bytes, "code", 4);
+    assert_int_equal(wire_control(&w, 0x40, 0xa0, 0x1000, 0, bytes, 4), 4);
+    assert_int_equal(wire_control(&w, 0xc0, 0xa0, 0x0fff, 0, bytes, 6), 6);
+    assert_memory_equal(bytes, "\0code\0", 6);
+    assert_int_equal(wire_control(&w, 0xc0, 0xa0, 0xfffe, 0, bytes, 6), 2); /* the end */
+    assert_int_equal(wire_control(&w, 0xc0, 0xa1, 0, 0, bytes, 6), STALL);
+}
+
+static void
 test_faulty_endpoints(void **state)
 {
     uint32_t read;
@@ -387,7 +401,7 @@ test_faulty_bootloader(void **state)
     wire_close(&w);
     wire_open(&w, &stand);
     list = wire_list(&w);
-    assert_int_equal(list->count, 10);
+    assert_int_equal(list->count, 11);
     assert_string_equal(list->infos[6].busid, "1-7");
     assert_int_equal(list->infos[6].pid, 0x00b0);
     uw_device_list_free(list);
@@ -411,6 +425,7 @@ main(void)
         TEST(test_dfu),
         TEST(test_cmsis_dap),
         TEST(test_usbasp),
+        TEST(test_fx2),
         TEST(test_faulty_endpoints),
         TEST(test_faulty_bootloader),
     };

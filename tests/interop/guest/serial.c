@@ -4,9 +4,9 @@
  *   serial FILE echo BYTES [BAUD FORMAT]
  *                               sends random bytes and expects them back; FORMAT as "7E1"
  *   serial FILE signals         prints the modem lines that are on, as "cts dsr"
- *   serial FILE set NAME=0|1... sets dtr and rts; signals=N prints those that are on once they are N
- *                               (each opening raises both, so this has to be one program)
- *   serial FILE break           sends a break of a quarter second
+ *   serial FILE set NAME=0|1... sets dtr and rts; signals=N prints those that are on once they are
+ * N (each opening raises both, so this has to be one program) serial FILE break           sends a
+ * break of a quarter second
  *
  * The line is raw, at the speed that stty(1) gave it.
  */

@@ -4,8 +4,8 @@
  * A loop owns the connections, their timers and the only lock of the library. Whoever waits,
  * drives: a thread inside any waiting call (uw_queue_wait, a synchronous transfer, uw_loop_wait)
  * polls and steps the loop for all others while it waits; there is no hidden thread. (Exceptions: a
- * host name that is not a numeric address is looked up in a short-lived thread, and a log receiver -
- * syslog.h - has one thread wait in the loop as long as it is there, both with all signals
+ * host name that is not a numeric address is looked up in a short-lived thread, and a log receiver
+ * - syslog.h - has one thread wait in the loop as long as it is there, both with all signals
  * blocked.)
  *
  * Any number of threads may use one loop and everything made from it. A thread blocked in a read

@@ -2,7 +2,7 @@
  * packet.h - multicast DNS packets <-> questions and records (RFC 1035 4.1, RFC 6762 18)
  *
  *     0  id, flags                      flags: QR 15, opcode 14..11, AA 10, TC 9, rcode 3..0
- *     4  counts of questions, answers, authorities, additionals
+ *     4  counts of questions and of the records of each section
  *    12  question: NAME, type, class    class: bit 15 asks for a unicast answer
  *        record: NAME, type, class, ttl, length, data     class: bit 15 flushes caches
  *

@@ -320,7 +320,7 @@ reach_of(const struct uw_link *link, const struct sockaddr_storage *bound)
         return reach;
     }
     for (unsigned i = 0; i < link->count6 && reach.count6 < SIM_ADDRESSES_MAX; i++)
-        if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ||
+        if (memcmp(&v6->sin6_addr, &in6addr_any, 16) == 0 ||
             memcmp(&v6->sin6_addr, &link->v6[i], 16) == 0)
             memcpy(reach.v6[reach.count6++], &link->v6[i], 16);
     return reach;

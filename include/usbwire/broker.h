@@ -8,15 +8,16 @@
  *
  * To its clients a broker is a USB/IP server with one device, on a Unix socket in
  * $XDG_RUNTIME_DIR/usbwire (or /tmp/usbwire-UID), which only the same user can enter. Whatever the
- * real server does badly is dealt with by the process that holds the import.
+ * real server does badly is dealt with by the process that holds the import, which need not drive
+ * its loop for that.
  *
- *     holding:   uw_find(server, &choice, ..., &device, ...);
+ *     holding:   uw_find(server, &choice, timeout, timeout, &device, NULL, &fault);
  *                uw_broker_new(device, &broker, &fault);
- *                ... uw_loop_wait or anything else that drives the loop is not needed ...
+ *                ...;
  *                uw_broker_free(broker);
  *
  *     using:     if (uw_broker_find(server, &choice, timeout, &device, &fault) < 0)
- *                    uw_find(server, &choice, ..., &device, ...);
+ *                    uw_find(server, &choice, timeout, timeout, &device, NULL, &fault);
  *
  * A device that came from a broker is used as any other. What differs:
  *  - uw_device_claim asks the broker: an interface that another program has claimed is BUSY, and so

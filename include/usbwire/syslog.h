@@ -5,7 +5,7 @@
  * TCP port 1514 as syslog messages (RFC 5424 in RFC 6587 framing): they listen, we connect. Other
  * boards send theirs to whoever listens. Both give the same messages here:
  *
- *     static void print(void *data, const struct uw_syslog_message *message)
+ *     void print(void *data, const struct uw_syslog_message *message)
  *     {
  *         char line[4096];
  *         uw_syslog_line(message, 1, line, sizeof(line));
@@ -14,7 +14,7 @@
  *
  *     struct uw_syslog_options options = {.size = sizeof(options), .message = print};
  *     uw_syslog_connect(loop, "bench1", 0, &options, &log, &fault);
- *     ...
+ *     ...;
  *     uw_syslog_free(log);
  *
  * A receiver reads as fast as messages come, also while nobody waits in the loop (a board whose log

@@ -58,19 +58,22 @@ text_of(const json_t *record, const char *key)
 static void
 print_details(const json_t *record)
 {
-    json_t *txt = json_object_get(record, "txt"), *value;
+    json_t *txt = json_object_get(record, "txt");
     const json_t *addresses = json_object_get(record, "addresses");
     const json_t *devices = json_object_get(record, "devices");
-    const char *key;
-    size_t i;
 
     printf("    on %s:", text_of(record, "links"));
-    json_array_foreach(addresses, i, value) printf(" %s", json_string_value(value));
+    for (size_t i = 0; i < json_array_size(addresses); i++)
+        printf(" %s", json_string_value(json_array_get(addresses, i)));
     printf("\n   ");
-    json_object_foreach(txt, key, value) printf(" %s=%s", key, json_string_value(value));
+    for (void *at = json_object_iter(txt); at; at = json_object_iter_next(txt, at))
+        printf(" %s=%s", json_object_iter_key(at), json_string_value(json_object_iter_value(at)));
     putchar('\n');
-    json_array_foreach(devices, i, value) printf("    %-12s %s:%s\n", text_of(value, "busid"),
-                                                 text_of(value, "vid"), text_of(value, "pid"));
+    for (size_t i = 0; i < json_array_size(devices); i++) {
+        const json_t *device = json_array_get(devices, i);
+        printf("    %-12s %s:%s\n", text_of(device, "busid"), text_of(device, "vid"),
+               text_of(device, "pid"));
+    }
     if (json_object_get(record, "fault"))
         printf("    %s\n", text_of(json_object_get(record, "fault"), "text"));
 }
@@ -90,7 +93,7 @@ look_once(struct cli *cli)
 {
     enum servers_until until = cli_has(cli, OPT_FIRST) ? SERVERS_FIRST : SERVERS_ALL;
     json_t *servers, *record;
-    size_t i, count;
+    size_t i = 0, count;
     int code = servers_find(cli, cli_text(cli, OPT_BOARD_ID, NULL), until,
                             cli_time(cli, OPT_WAIT, uw_msec(LOOK_MS)), &servers);
 

@@ -81,7 +81,7 @@ cli_connect(struct cli *cli)
 {
     struct uw_fault fault;
     char found[ADDRESS_SIZE];
-    const char *host;
+    const char *host = NULL;
     int code = cli_server_address(cli, found, sizeof(found), &host);
 
     if (code)

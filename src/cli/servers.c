@@ -77,7 +77,7 @@ is_same(const json_t *record, const struct uw_discovered *server)
 static void
 note(json_t *servers, const struct uw_discover_event *event)
 {
-    size_t i;
+    size_t i = 0;
     json_t *record;
 
     json_array_foreach(servers, i, record) if (is_same(record, event->server)) break;
@@ -130,7 +130,7 @@ servers_choose(struct cli *cli, char *address, size_t size)
 {
     const char *board_id = cli_text(cli, OPT_BOARD_ID, NULL);
     json_t *servers = NULL, *server;
-    size_t i;
+    size_t i = 0;
     int code = servers_find(cli, board_id, SERVERS_ONLY, uw_msec(CHOOSE_MS), &servers);
 
     if (code)

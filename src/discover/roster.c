@@ -261,7 +261,7 @@ collect_addresses(const struct server *s, struct uw_cache *cache, struct address
 static void
 keep_addresses(struct shown *shown, const struct server *s, struct uw_cache *cache)
 {
-    struct address all[ADDRESSES_MAX];
+    struct address all[ADDRESSES_MAX] = {0};
     unsigned count = collect_addresses(s, cache, all);
     char best[sizeof(all[0].text) + 16];
 

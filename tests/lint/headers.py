@@ -27,8 +27,26 @@ void example(struct uw_loop *loop, struct uw_server *server, struct uw_device *d
              struct uw_capture *capture)
 {
     unsigned char buffer[512];
+    char buf[512];
+    long n;
+    void print(void *data, const struct uw_syslog_message *message);
+    struct uw_fault fault;
+    struct uw_choice choice;
+    struct uw_usec timeout = uw_never();
+    struct uw_broker *broker;
+    struct uw_serial *port;
+    struct uw_syslog *log;
+    struct uw_discover *discover;
+    struct uw_discover_event event;
     (void)loop, (void)server, (void)device, (void)queue, (void)urb, (void)list, (void)buffer;
 '''
+
+
+def system_flags():
+    """Where the system's libusb.h is, which the drop-in is compiled against."""
+    run = subprocess.run(['pkg-config', '--cflags', 'libusb-1.0'], capture_output=True, text=True,
+                         check=False)
+    return run.stdout.split()
 
 
 def compile_text(compiler, text, options):
@@ -64,7 +82,7 @@ def check_public(header, cc, cxx, errors):
 def check_examples(header, cc, errors):
     for code in examples(header):
         # "...;" is what the reader fills in.
-        body = PRELUDE + code.replace('...;', '(void)urb;') + '\n}\n'
+        body = PRELUDE + '{\n' + code.replace('...;', '(void)urb;') + '\n}\n}\n'
         complaint = compile_text(cc, body, ['-x', 'c', '-std=c17', '-D_GNU_SOURCE', '-Iinclude'])
         if complaint:
             errors.append(f'{header}: the example does not compile:\n{code}\n{complaint}')
@@ -82,7 +100,8 @@ def main():
             found += len(list(examples(header)))
         for header in tree.files(['src'], '.h'):
             complaint = compile_text(cc, f'#include "{header[4:]}"\nextern int nothing;\n',
-                                     ['-x', 'c', '-std=c17', '-D_GNU_SOURCE', '-Iinclude', '-Isrc'])
+                                     ['-x', 'c', '-std=c17', '-D_GNU_SOURCE', '-Iinclude', '-Isrc']
+                                     + system_flags())
             if complaint:
                 errors.append(f'{header} does not compile alone:\n{complaint}')
     if found < 3:

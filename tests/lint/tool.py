@@ -67,6 +67,8 @@ def run_cppcheck(_):
     return show(*run('cppcheck', '--quiet', '--std=c11', '--enable=warning,performance,portability',
                      '--inline-suppr', '--error-exitcode=1', '-j', str(os.cpu_count()),
                      '-Iinclude', '-Isrc', '-D_GNU_SOURCE', '-DUW_PROJECT_VERSION="0"',
+                     # System headers are not read, and this is no function.
+                     '-Djson_array_foreach(a,i,v)=while((v=json_array_get(a,i++)))',
                      '--suppressions-list=tests/lint/cppcheck.txt', 'src', 'examples'))
 
 

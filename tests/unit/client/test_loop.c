@@ -57,12 +57,15 @@ ring(struct uw_timer *timer, struct uw_usec now)
         uw_loop_set_timer(a->loop, timer, uw_usec_add(now, uw_msec(1)));
 }
 
+/* At an instant `ms` behind `from`: clocks that are compared have the same one, or whoever is kept
+ * from running between two of them sees their order change. */
 static void
-set_clock(struct alarm_clock *a, struct uw_loop *loop, int *order, int number, uint32_t ms)
+set_clock(struct alarm_clock *a, struct uw_loop *loop, int *order, int number, struct uw_usec from,
+          uint32_t ms)
 {
     *a = (struct alarm_clock){.loop = loop, .order = order, .number = number};
     a->timer.fire = ring;
-    uw_loop_set_timer(loop, &a->timer, uw_usec_add(uw_now(), uw_msec(ms)));
+    uw_loop_set_timer(loop, &a->timer, uw_usec_add(from, uw_msec(ms)));
 }
 
 static void
@@ -70,21 +73,22 @@ test_timers(void **state)
 {
     struct uw_loop *loop = new_loop();
     struct alarm_clock a, b, c, d;
+    struct uw_usec from = uw_now();
     int order = 0;
 
     (void)state;
     uw_loop_lock(loop);
-    set_clock(&a, loop, &order, 1, 20);
-    set_clock(&b, loop, &order, 2, 5);
-    set_clock(&c, loop, &order, 3, 10);
-    set_clock(&d, loop, &order, 4, 1);
+    set_clock(&a, loop, &order, 1, from, 20);
+    set_clock(&b, loop, &order, 2, from, 5);
+    set_clock(&c, loop, &order, 3, from, 10);
+    set_clock(&d, loop, &order, 4, from, 1);
     uw_loop_set_timer(loop, &d.timer, uw_never());
     uw_loop_unlock(loop);
     while (order % 10 != 1)
         assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
     assert_int_equal(order, 231); /* however late it is */
     uw_loop_lock(loop);
-    set_clock(&c, loop, &order, 3, 1);
+    set_clock(&c, loop, &order, 3, from, 1);
     c.again = 2;
     uw_loop_unlock(loop);
     while (order < 231333)
@@ -100,7 +104,7 @@ set_early_timer(void *arg)
     struct alarm_clock *a = (struct alarm_clock *)arg;
 
     uw_loop_lock(a->loop);
-    set_clock(a, a->loop, a->order, 7, 1);
+    set_clock(a, a->loop, a->order, 7, uw_now(), 1);
     uw_loop_unlock(a->loop);
     return NULL;
 }
@@ -374,7 +378,7 @@ test_embedded(void **state)
     assert_int_equal(uw_loop_fd(loop), fd);
     assert_false(is_readable(fd, 0));
     uw_loop_lock(loop);
-    set_clock(&a, loop, &order, 5, 5);
+    set_clock(&a, loop, &order, 5, uw_now(), 5);
     uw_loop_unlock(loop);
     assert_false(uw_is_never(uw_loop_deadline(loop)));
     assert_true(is_readable(fd, 30000));

@@ -12,6 +12,16 @@ wanted=$(awk -v groups=" $* " '
 ' "$here/packages.txt" | sort -u)
 [ -n "$wanted" ] || { echo "deps.sh: no such group: $*" >&2; exit 2; }
 
+# "PACKAGE/COMMAND" is not wanted where the command is there already, from whatever source.
+names=
+for name in $wanted; do
+    case $name in
+    */*) command -v "${name#*/}" >/dev/null || names+=" ${name%/*}" ;;
+    *) names+=" $name" ;;
+    esac
+done
+wanted=$(tr ' ' '\n' <<<"${names# }" | sort -u)
+
 if ! command -v dpkg-query >/dev/null; then
     echo "deps.sh: not a Debian system; install by hand what stands for:" "${wanted//$'\n'/ }" >&2
     exit 0

@@ -153,7 +153,9 @@ test_takes_no_signals(void **state)
     client_stop(&c);
 }
 
-/* A child has none until it asks. */
+/* A child has none until it asks. Not under AddressSanitizer: its allocator, unlike the C library's,
+ * may be locked for ever in the child when another thread was in it, as one that just starts is. */
+#ifndef __SANITIZE_ADDRESS__
 static void
 test_fork(void **state)
 {
@@ -187,6 +189,7 @@ test_fork(void **state)
     uw_service_release(c.loop);
     client_stop(&c);
 }
+#endif
 
 int
 main(void)
@@ -196,7 +199,9 @@ main(void)
         cmocka_unit_test(test_timers),
         cmocka_unit_test(test_hold_and_release_many_times),
         cmocka_unit_test(test_takes_no_signals),
+#ifndef __SANITIZE_ADDRESS__
         cmocka_unit_test(test_fork),
+#endif
     };
 
     return client_run_tests(tests);

@@ -153,8 +153,9 @@ test_takes_no_signals(void **state)
     client_stop(&c);
 }
 
-/* A child has none until it asks. Not under AddressSanitizer: its allocator, unlike the C library's,
- * may be locked for ever in the child when another thread was in it, as one that just starts is. */
+/* A child has none until it asks. Not under AddressSanitizer: its allocator, unlike the C
+ * library's, may be locked for ever in the child when another thread was in it, as one that just
+ * starts is. */
 #ifndef __SANITIZE_ADDRESS__
 static void
 test_fork(void **state)

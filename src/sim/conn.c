@@ -293,8 +293,9 @@ static void
 take_off(struct sim_conn *c, const uint8_t *bytes, size_t size)
 {
     struct uw_sim *sim = c->sim;
-    struct sim_flight *f = malloc(sizeof(*f) + size), *last;
+    struct sim_flight *f = malloc(sizeof(*f) + size);
     uint64_t delay = sim->latency.us;
+    int is_first = uw_list_empty(&c->flights);
 
     if (!f) {
         c->dead = 1;
@@ -303,15 +304,17 @@ take_off(struct sim_conn *c, const uint8_t *bytes, size_t size)
     if (sim->jitter.us)
         delay += sim_random(&sim->random) % sim->jitter.us;
     f->at = uw_usec_add(sim->now, uw_usec(delay));
-    last =
-        uw_list_empty(&c->flights) ? NULL : UW_CONTAINER(c->flights.prev, struct sim_flight, link);
-    if (last && last->at.us > f->at.us)
-        f->at = last->at;
+    if (!is_first) {
+        const struct sim_flight *last = UW_CONTAINER(c->flights.prev, struct sim_flight, link);
+
+        if (last->at.us > f->at.us)
+            f->at = last->at;
+    }
     f->size = size;
     c->flying += size;
     memcpy(f->bytes, bytes, size);
     uw_list_insert(&c->flights, &f->link);
-    if (!last)
+    if (is_first)
         sim_set_timer(sim, &c->flight_timer, f->at);
 }
 

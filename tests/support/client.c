@@ -203,3 +203,36 @@ client_since(struct uw_usec start)
 {
     return uw_usec_sub(uw_now(), start).us;
 }
+
+int
+client_transfer(struct client *c, uint8_t endpoint, void *data, size_t length, size_t *ret_actual)
+{
+    struct uw_urb urb = {0};
+    int r;
+
+    uw_urb_init(&urb);
+    if (endpoint & 0x0f)
+        uw_urb_set_transfer(&urb, NULL, endpoint, data, length);
+    else
+        uw_urb_set_control(&urb, NULL, (uint8_t)(endpoint | 0x40), 1, 0, 0, data, (uint16_t)length);
+    urb.x.max_packet = 64;
+    uw_loop_lock(c->loop);
+    r = uw_import_submit_locked(c->import, &urb, NULL);
+    if (r == 0) {
+        uw_urb_wait_locked(c->loop, &urb);
+        r = urb.x.status;
+    }
+    uw_loop_unlock(c->loop);
+    if (ret_actual)
+        *ret_actual = urb.x.actual;
+    return r;
+}
+
+pthread_t
+client_thread(void *(*run)(void *arg), void *arg)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+    return thread;
+}

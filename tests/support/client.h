@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include <usbwire/usbwire.h>
 
@@ -57,5 +58,12 @@ int client_status(struct client *c);
 
 /* Microseconds since. */
 uint64_t client_since(struct uw_usec start);
+
+/* A blocking transfer, as uw_transfer makes them: the URB is on the stack of whoever waits.
+ * Endpoint 0 is a vendor request. `ret_actual` may be NULL. */
+int client_transfer(struct client *c, uint8_t endpoint, void *data, size_t length,
+                    size_t *ret_actual);
+
+pthread_t client_thread(void *(*run)(void *arg), void *arg);
 
 #endif

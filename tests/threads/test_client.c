@@ -12,40 +12,6 @@
 
 #define THREADS 6
 
-/* A blocking transfer, as uw_transfer makes them: the URB is on the stack of whoever waits. */
-static int
-transfer(struct client *c, uint8_t endpoint, void *data, size_t length, size_t *ret_actual)
-{
-    struct uw_urb urb = {0};
-    int r;
-
-    uw_urb_init(&urb);
-    if (endpoint & 0x0f)
-        uw_urb_set_transfer(&urb, NULL, endpoint, data, length);
-    else
-        uw_urb_set_control(&urb, NULL, (uint8_t)(endpoint | 0x40), 1, 0, 0, data, (uint16_t)length);
-    urb.x.max_packet = 64;
-    uw_loop_lock(c->loop);
-    r = uw_import_submit_locked(c->import, &urb, NULL);
-    if (r == 0) {
-        uw_urb_wait_locked(c->loop, &urb);
-        r = urb.x.status;
-    }
-    uw_loop_unlock(c->loop);
-    if (ret_actual)
-        *ret_actual = urb.x.actual;
-    return r;
-}
-
-static pthread_t
-start(void *(*run)(void *arg), void *arg)
-{
-    pthread_t thread;
-
-    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
-    return thread;
-}
-
 /* ---- servers ---- */
 
 #define HELD_MAX 64
@@ -103,7 +69,7 @@ read_silent_endpoint(void *arg)
 {
     uint8_t data[64];
 
-    return (void *)(intptr_t)transfer((struct client *)arg, 0x8f, data, 64, NULL);
+    return (void *)(intptr_t)client_transfer((struct client *)arg, 0x8f, data, 64, NULL);
 }
 
 static int
@@ -138,12 +104,12 @@ test_blocked_read_delays_nobody(void **state)
     (void)state;
     client_start(&c, act_keep, NULL);
     client_must_import(&c);
-    reader = start(read_silent_endpoint, &c);
+    reader = client_thread(read_silent_endpoint, &c);
     stage_await(c.stage, 1);
     for (int i = 0; i < 50; i++) {
-        assert_int_equal(transfer(&c, 0x01, data, sizeof(data), NULL), UW_OK);
-        assert_int_equal(transfer(&c, 0x80, data, 18, NULL), UW_OK);
-        assert_int_equal(transfer(&c, 0x81, data, 64, NULL), UW_OK);
+        assert_int_equal(client_transfer(&c, 0x01, data, sizeof(data), NULL), UW_OK);
+        assert_int_equal(client_transfer(&c, 0x80, data, 18, NULL), UW_OK);
+        assert_int_equal(client_transfer(&c, 0x81, data, 64, NULL), UW_OK);
     }
     assert_int_equal(let_one_go(&c), UW_OK);
     assert_int_equal(pthread_join(reader, &r), 0);
@@ -178,13 +144,13 @@ work(void *arg)
     for (int i = 0; i < w->rounds; i++) {
         size_t length = (size_t)(1 + i % 8) * 64;
 
-        WORKER_CHECK(transfer(w->c, w->endpoint | 0x80, data, length, &actual) == UW_OK);
+        WORKER_CHECK(client_transfer(w->c, w->endpoint | 0x80, data, length, &actual) == UW_OK);
         WORKER_CHECK(actual == length);
         for (size_t k = 0; k < length; k++)
             WORKER_CHECK(data[k] == next++);
-        WORKER_CHECK(transfer(w->c, w->endpoint, data, length, &actual) == UW_OK);
+        WORKER_CHECK(client_transfer(w->c, w->endpoint, data, length, &actual) == UW_OK);
         WORKER_CHECK(actual == length);
-        WORKER_CHECK(transfer(w->c, 0x80, data, 18, &actual) == UW_OK && actual == 18);
+        WORKER_CHECK(client_transfer(w->c, 0x80, data, 18, &actual) == UW_OK && actual == 18);
     }
     return NULL;
 }
@@ -197,7 +163,7 @@ run_workers(struct client *c, int rounds)
 
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){c, (uint8_t)(i + 1), rounds, 0};
-        threads[i] = start(work, &workers[i]);
+        threads[i] = client_thread(work, &workers[i]);
     }
     for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
@@ -244,7 +210,7 @@ test_service_among_them(void **state)
     client_must_import(&c);
     for (unsigned i = 0; i < 2; i++) {
         holders[i] = (struct worker){&c, 0, 100, 0};
-        threads[i] = start(hold_and_release, &holders[i]);
+        threads[i] = client_thread(hold_and_release, &holders[i]);
     }
     run_workers(&c, 20);
     for (unsigned i = 0; i < 2; i++) {
@@ -271,7 +237,7 @@ test_lead_is_handed_over(void **state)
         void *r;
 
         for (unsigned i = 0; i < THREADS; i++)
-            threads[i] = start(read_silent_endpoint, &c);
+            threads[i] = client_thread(read_silent_endpoint, &c);
         for (unsigned i = 0; i < THREADS; i++)
             assert_int_equal(let_one_go(&c), UW_OK);
         for (unsigned i = 0; i < THREADS; i++) {
@@ -317,7 +283,7 @@ test_cancel_races_completion(void **state)
     client_must_import(&r.c);
     r.rounds = 30;
     assert_int_equal(pthread_barrier_init(&r.barrier, NULL, 2), 0);
-    thread = start(cancel_them, &r);
+    thread = client_thread(cancel_them, &r);
     for (int i = 0; i < r.rounds; i++) {
         for (unsigned k = 0; k < 32; k++)
             r.urbs[k] = client_submit(&r.c, k % 3 ? 0x81 : 0x01, 64, 0);
@@ -363,7 +329,7 @@ test_freed_while_waited_for(void **state)
         client_start(&c, act_keep, NULL);
         client_must_import(&c);
         urb = client_submit(&c, 0x8f, 64, 0);
-        thread = start(wait_for_one, &c);
+        thread = client_thread(wait_for_one, &c);
         if (i & 1)
             stage_await(c.stage, 1);
         uw_import_free(c.import);
@@ -405,7 +371,7 @@ test_imports_come_and_go(void **state)
     client_must_import(&c);
     for (unsigned i = 0; i < 2; i++) {
         workers[i] = (struct worker){&c, (uint8_t)i, 12, 0};
-        threads[i] = start(import_and_free, &workers[i]);
+        threads[i] = client_thread(import_and_free, &workers[i]);
     }
     run_workers(&c, 20);
     for (unsigned i = 0; i < 2; i++) {
@@ -439,7 +405,7 @@ test_interrupts(void **state)
     client_start(&c, act_keep, NULL);
     client_must_import(&c);
     w = (struct worker){&c, 0, 2000, 0};
-    thread = start(interrupt_often, &w);
+    thread = client_thread(interrupt_often, &w);
     for (int i = 0; i < 200; i++) {
         struct uw_urb *urb = client_submit(&c, 0x81, 64, 0);
         int r;
@@ -485,12 +451,12 @@ test_queue_descriptor(void **state)
     (void)state;
     client_start(&c, act_keep, NULL);
     client_must_import(&c);
-    thread = start(poll_queue, &c);
+    thread = client_thread(poll_queue, &c);
     for (int i = 0; i < 20; i++) {
         (void)client_submit(&c, 0x81, 64, 0);
-        assert_int_equal(transfer(&c, 0x80, data, 18, NULL), UW_OK);
+        assert_int_equal(client_transfer(&c, 0x80, data, 18, NULL), UW_OK);
     }
-    assert_int_equal(transfer(&c, 0x80, data, 18, NULL), UW_OK);
+    assert_int_equal(client_transfer(&c, 0x80, data, 18, NULL), UW_OK);
     assert_int_equal(pthread_join(thread, &n), 0);
     assert_int_equal((intptr_t)n, 20);
     client_stop(&c);

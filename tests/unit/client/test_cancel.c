@@ -9,40 +9,6 @@
 
 #include "support/client.h"
 
-/* A blocking transfer, as uw_transfer makes them: the URB is on the stack of whoever waits. */
-static int
-transfer(struct client *c, uint8_t endpoint, void *data, size_t length, size_t *ret_actual)
-{
-    struct uw_urb urb = {0};
-    int r;
-
-    uw_urb_init(&urb);
-    if (endpoint & 0x0f)
-        uw_urb_set_transfer(&urb, NULL, endpoint, data, length);
-    else
-        uw_urb_set_control(&urb, NULL, (uint8_t)(endpoint | 0x40), 1, 0, 0, data, (uint16_t)length);
-    urb.x.max_packet = 64;
-    uw_loop_lock(c->loop);
-    r = uw_import_submit_locked(c->import, &urb, NULL);
-    if (r == 0) {
-        uw_urb_wait_locked(c->loop, &urb);
-        r = urb.x.status;
-    }
-    uw_loop_unlock(c->loop);
-    if (ret_actual)
-        *ret_actual = urb.x.actual;
-    return r;
-}
-
-static pthread_t
-start(void *(*run)(void *arg), void *arg)
-{
-    pthread_t thread;
-
-    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
-    return thread;
-}
-
 #define HELD_MAX 8
 
 /* Reads are kept, and taken back where that is asked for; vendor request 99 lets one go. */
@@ -78,7 +44,7 @@ read_silent_endpoint(void *arg)
 {
     uint8_t data[64];
 
-    return (void *)(intptr_t)transfer((struct client *)arg, 0x8f, data, 64, NULL);
+    return (void *)(intptr_t)client_transfer((struct client *)arg, 0x8f, data, 64, NULL);
 }
 
 static int
@@ -111,9 +77,9 @@ cancel_one(int leader)
 
     client_start(&c, act_keep, NULL);
     client_must_import(&c);
-    first = start(read_silent_endpoint, &c); /* leads */
+    first = client_thread(read_silent_endpoint, &c); /* leads */
     stage_await(c.stage, 1);
-    second = start(read_silent_endpoint, &c);
+    second = client_thread(read_silent_endpoint, &c);
     stage_await(c.stage, 2);
     victim = leader ? first : second;
     other = leader ? second : first;
@@ -186,7 +152,7 @@ test_cancelled_while_asking(void **state)
         void *r;
 
         client_start(&c, act_never_import, NULL);
-        thread = start(runs[i], &c);
+        thread = client_thread(runs[i], &c);
         stage_await(c.stage, 1);
         assert_int_equal(pthread_cancel(thread), 0);
         assert_int_equal(pthread_join(thread, &r), 0);
@@ -210,7 +176,7 @@ transfer_for_ever(void *arg)
     uint8_t data[64];
 
     for (;;) {
-        (void)transfer(&b->c, 0x80, data, 18, NULL);
+        (void)client_transfer(&b->c, 0x80, data, 18, NULL);
         atomic_fetch_add(&b->transfers, 1);
     }
     return NULL;
@@ -227,7 +193,7 @@ test_cancelled_anywhere(void **state)
     client_start(&b.c, act_keep, NULL);
     client_must_import(&b.c);
     for (unsigned i = 0; i < 100; i++) {
-        pthread_t thread = start(transfer_for_ever, &b);
+        pthread_t thread = client_thread(transfer_for_ever, &b);
         unsigned target = atomic_load(&b.transfers) + i % 3;
         void *r;
 

@@ -98,7 +98,7 @@ find(void *arg)
 static void
 end(struct bridge *b, const struct uw_fault *fault)
 {
-    b->code = cli_fault(fault, CLI_USING);
+    b->code = cli_device_fault(b->cli, uw_serial_device(b->port), fault);
     b->ended = 1;
 }
 

@@ -116,6 +116,12 @@ void cli_choice(const struct cli *cli, struct uw_choice *ret_choice);
 /* Gives everything back. 0, or the exit code after a message when a capture is not complete. */
 int cli_close(struct cli *cli);
 
+/* ---- a device that ended (gone.c) ---- */
+
+/* As cli_fault, for an imported device: where its connection was lost, the server is asked whether
+ * it still has the device, since Linux also closes the connection when one is unplugged. */
+int cli_device_fault(struct cli *cli, struct uw_device *device, const struct uw_fault *fault);
+
 /* ---- Ctrl-C (interrupt.c) ---- */
 
 /* SIGINT and SIGTERM end the program at once, or, from here on with a `wake`: set a flag and call

@@ -237,7 +237,7 @@ run(struct bench *b)
     drive(b);
     evaluate(b, cpu_time() - cpu_before, &result);
     if (b->failed && !cli_interrupted())
-        return cli_fault(&b->fault, CLI_USING);
+        return cli_device_fault(b->cli, b->cli->device, &b->fault);
     code = print_result(b, &result);
     return cli_interrupted() ? CLI_INTERRUPTED : code;
 }

@@ -22,7 +22,7 @@ cmd_clear_halt(struct cli *cli)
     if (code)
         return code;
     if (uw_device_clear_halt(cli->device, address, cli_timeout(cli), &fault) < 0)
-        return cli_fault(&fault, CLI_USING);
+        return cli_device_fault(cli, cli->device, &fault);
     if (cli_has(cli, OPT_JSON))
         return json_print(
             json_pack("{ss si}", "busid", uw_device_info(cli->device)->busid, "endpoint", address));

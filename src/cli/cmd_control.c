@@ -137,7 +137,7 @@ transfer(struct cli *cli, struct request *r)
                            r->data, r->length);
         uw_urb_set_timeout(urb, cli_timeout(cli));
         if (move_run(queue, urb, &fault) < 0)
-            code = move_failed(&fault);
+            code = move_failed(cli, &fault);
         printed = print_result(cli, r, uw_urb_actual_length(urb), &fault);
         code = code ? code : printed;
     }

@@ -164,7 +164,7 @@ cmd_probe(struct cli *cli)
         (struct tree_source){.data = &probe, .string = read_string, .read = read_descriptor};
     if (uw_control(cli->device, FROM_DEVICE, GET_DESCRIPTOR, UW_DT_DEVICE << 8, 0, bytes,
                    sizeof(bytes), cli_timeout(cli), &actual, &fault) < 0)
-        return cli_fault(&fault, CLI_USING);
+        return cli_device_fault(cli, cli->device, &fault);
     if (actual < DEVICE_SIZE || bytes[1] != UW_DT_DEVICE)
         return cli_error("%s: the device descriptor has %zu bytes instead of %d",
                          uw_device_name(cli->device), actual, DEVICE_SIZE);

@@ -15,7 +15,7 @@ cmd_reset(struct cli *cli)
     if (code)
         return code;
     if (uw_device_reset(cli->device, cli_timeout(cli), &fault) < 0)
-        return cli_fault(&fault, CLI_USING);
+        return cli_device_fault(cli, cli->device, &fault);
     if (cli_has(cli, OPT_JSON))
         return json_print(
             json_pack("{ss sb}", "busid", uw_device_info(cli->device)->busid, "reset", 1));

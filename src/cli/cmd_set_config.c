@@ -54,7 +54,7 @@ cmd_set_config(struct cli *cli)
                          cli->operands[0], all);
     }
     if (uw_device_set_configuration(cli->device, (int)value, cli_timeout(cli), &fault) < 0)
-        return cli_fault(&fault, CLI_USING);
+        return cli_device_fault(cli, cli->device, &fault);
     if (cli_has(cli, OPT_JSON))
         return json_print(json_pack("{ss si}", "busid", uw_device_info(cli->device)->busid,
                                     "configuration_value", uw_device_configuration(cli->device)));

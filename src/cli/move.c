@@ -24,10 +24,10 @@ move_run(struct uw_queue *queue, struct uw_urb *urb, struct uw_fault *ret_fault)
 }
 
 int
-move_failed(const struct uw_fault *fault)
+move_failed(struct cli *cli, const struct uw_fault *fault)
 {
     if (!cli_interrupted())
-        return cli_fault(fault, CLI_USING);
+        return cli_device_fault(cli, cli->device, fault);
     cli_error("%s: %s: interrupted before it was done", fault->on, fault->tried);
     return CLI_INTERRUPTED;
 }
@@ -74,7 +74,7 @@ select_alt(struct cli *cli, uint8_t address, unsigned alt)
                     continue;
                 if (uw_device_set_altsetting(cli->device, a->bInterfaceNumber, alt,
                                              cli_timeout(cli), &fault) < 0)
-                    return cli_fault(&fault, CLI_USING);
+                    return cli_device_fault(cli, cli->device, &fault);
                 return 0;
             }
         }

@@ -16,7 +16,7 @@
 int move_run(struct uw_queue *queue, struct uw_urb *urb, struct uw_fault *ret_fault);
 
 /* Reports a failed transfer, or that Ctrl-C ended it; returns the exit code. */
-int move_failed(const struct uw_fault *fault);
+int move_failed(struct cli *cli, const struct uw_fault *fault);
 
 /* Whether --endpoint is an address, and of direction `in`, as `command` needs it; before anything
  * is connected. 0, or an exit code after a message. */

@@ -189,5 +189,5 @@ stream_report(const struct stream *s)
         cli_remark(s->cli, "%s: %s failed after %" PRIu64 " transfer%s, %s",
                    uw_device_name(s->cli->device), s->verb, s->count, s->count == 1 ? "" : "s",
                    bytes);
-    return cli_fault(&s->fault, CLI_USING);
+    return cli_device_fault(s->cli, s->cli->device, &s->fault);
 }

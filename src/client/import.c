@@ -135,7 +135,7 @@ uw_import_submit_locked(struct uw_import *im, struct uw_urb *urb, struct uw_queu
         urb->in_flight = 0;
         return r;
     }
-    uw_import_settle(im, now);
+    uw_import_settle_later(im, now);
     return 0;
 }
 
@@ -183,6 +183,13 @@ uw_import_flush_all_locked(struct uw_import *im)
         return;
     uw_engine_flush_all(im->engine, now);
     uw_import_settle(im, now);
+}
+
+void
+uw_import_drop_kept_locked(struct uw_import *im)
+{
+    if (im->state == IMPORT_UP)
+        uw_engine_drop_kept(im->engine);
 }
 
 struct uw_import *

@@ -52,6 +52,9 @@ void uw_urb_init(struct uw_urb *urb);
 /* A tap was added or removed. */
 void uw_imports_retap(struct uw_loop *loop);
 
+/* Sends what was submitted while the loop handled what came. */
+void uw_imports_send(struct uw_loop *loop, struct uw_usec now);
+
 /* In a forked child: imports that were just being made, or made anew, are the parent's alone. */
 void uw_imports_stop_asking(struct uw_loop *loop);
 
@@ -107,7 +110,8 @@ unsigned uw_import_generation_locked(const struct uw_import *import);
 const struct uw_profile *uw_import_profile_locked(const struct uw_import *import);
 struct uw_engine *uw_import_engine_locked(struct uw_import *import);
 
-/* Submits a URB whose x part is complete but for the deadline; sends at once what can be sent.
+/* Submits a URB whose x part is complete but for the deadline; sends at once what can be sent, or,
+ * from within the loop's handling of what came, at the end of that with what else there is to send.
  * While the connection is being replaced the URB waits. Errors: as uw_engine_submit, BUSY. */
 int uw_import_submit_locked(struct uw_import *import, struct uw_urb *urb, struct uw_queue *queue);
 int uw_import_cancel_locked(struct uw_import *import, struct uw_urb *urb);
@@ -115,6 +119,8 @@ int uw_import_cancel_locked(struct uw_import *import, struct uw_urb *urb);
 /* uw_engine_flush and _flush_all, and what that makes to be sent. */
 void uw_import_flush_locked(struct uw_import *import, uint8_t endpoint);
 void uw_import_flush_all_locked(struct uw_import *import);
+/* uw_engine_drop_kept. */
+void uw_import_drop_kept_locked(struct uw_import *import);
 
 /* Waits, driving the loop, until a URB submitted with queue == NULL has completed. The lock is held
  * before and after, not while waiting; signals are swallowed. */

@@ -10,7 +10,7 @@
 #include "client/server.h"
 
 #define TX_IOV_MAX    64
-#define LARGE_PAYLOAD 4096u
+#define LARGE_PAYLOAD 24576u
 #define RX_ROOM_SMALL 1024u
 #define RX_ROUNDS     8 /* reads in a row before other connections get their turn */
 
@@ -108,6 +108,7 @@ uw_import_settle(struct uw_import *im, struct uw_usec now)
 {
     int status;
 
+    uw_list_remove(&im->unsent);
     if (im->state != IMPORT_UP)
         return;
     uw_import_send(im, now);
@@ -123,6 +124,24 @@ uw_import_settle(struct uw_import *im, struct uw_usec now)
         uw_import_plan(im, uw_engine_deadline(im->engine));
         uw_server_pump(im->server, now);
     }
+}
+
+void
+uw_import_settle_later(struct uw_import *im, struct uw_usec now)
+{
+    if (!im->loop->handling)
+        uw_import_settle(im, now);
+    else if (uw_list_empty(&im->unsent))
+        uw_list_insert(&im->loop->unsent, &im->unsent);
+}
+
+void
+uw_imports_send(struct uw_loop *loop, struct uw_usec now)
+{
+    struct uw_import *im;
+
+    while ((im = uw_list_first(&loop->unsent, struct uw_import, unsent)))
+        uw_import_settle(im, now);
 }
 
 void
@@ -184,8 +203,9 @@ rx_room(struct uw_import *im, size_t direct)
     return im->rx_room;
 }
 
-/* One read, into the buffer of the caller it belongs to and the loop's behind it. 1: there may be
- * more. */
+enum { NOTHING, SOME, MORE_LIKELY };
+
+/* One read, into the buffer of the caller it belongs to and the loop's behind it. */
 static int
 receive(struct uw_import *im, struct uw_usec now)
 {
@@ -202,10 +222,10 @@ receive(struct uw_import *im, struct uw_usec now)
     iov[n++] = (struct iovec){im->loop->rx, room};
     got = uw_transport_readv(im->transport, iov, n, &error);
     if (got == UW_AGAIN)
-        return 0;
+        return NOTHING;
     if (got <= 0) {
         ended_by_peer(im, got < 0 ? error : 0, now);
-        return 0;
+        return SOME;
     }
     if (direct) {
         size_t taken = (size_t)got < direct ? (size_t)got : direct;
@@ -217,9 +237,21 @@ receive(struct uw_import *im, struct uw_usec now)
         r = uw_engine_feed(im->engine, im->loop->rx, (size_t)got, now);
     if (r < 0) {
         uw_import_lost(im, r, "the server sent what is no USB/IP message", now);
-        return 0;
+        return SOME;
     }
-    return direct ? (size_t)got == room : (size_t)got >= room;
+    return (size_t)got == room ? MORE_LIKELY : SOME;
+}
+
+static int
+take_in(struct uw_import *im, struct uw_usec now)
+{
+    int r = receive(im, now), found = r;
+
+    for (int i = 1; i < RX_ROUNDS && im->state == IMPORT_UP && r == MORE_LIKELY; i++) {
+        uw_import_deliver(im);
+        r = receive(im, now);
+    }
+    return found != NOTHING;
 }
 
 void
@@ -228,7 +260,17 @@ uw_import_ready(struct uw_source *source, unsigned events, struct uw_usec now)
     struct uw_import *im = UW_CONTAINER(source, struct uw_import, source);
 
     if (events & (UW_POLL_IN | UW_POLL_ERROR))
-        for (int i = 0; i < RX_ROUNDS && im->state == IMPORT_UP && receive(im, now); i++)
-            uw_import_deliver(im);
+        (void)take_in(im, now);
     uw_import_settle(im, now);
+}
+
+int
+uw_import_take(struct uw_source *source, struct uw_usec now)
+{
+    struct uw_import *im = UW_CONTAINER(source, struct uw_import, source);
+    int found = take_in(im, now);
+
+    if (found)
+        uw_import_settle(im, now);
+    return found;
 }

@@ -138,6 +138,7 @@ come_up(struct uw_import *im, struct uw_answer *answer, struct uw_usec now)
     im->source.fd = uw_transport_fd(answer->transport);
     im->source.events = UW_POLL_IN;
     im->source.ready = uw_import_ready;
+    im->source.take = uw_import_take;
     r = uw_loop_add_source(im->loop, &im->source);
     if (r < 0) {
         uw_engine_free(im->engine);
@@ -297,6 +298,7 @@ take_apart(struct uw_import *im, struct uw_usec now)
     uw_loop_set_timer(im->loop, &im->timer, uw_never());
     uw_list_remove(&im->in_server);
     uw_list_remove(&im->in_loop);
+    uw_list_remove(&im->unsent);
     if (im->hold_fd >= 0)
         close(im->hold_fd);
     uw_server_unref_locked(im->server);
@@ -326,6 +328,7 @@ new_import(struct uw_server *server, const char *busid)
     uw_list_init(&im->grave.link);
     uw_list_init(&im->postponed);
     uw_list_init(&im->source.link);
+    uw_list_init(&im->unsent);
     im->timer.fire = fire;
     im->rx_room = UW_RX_SIZE;
     im->hold_fd = -1;

@@ -24,6 +24,7 @@ enum import_state {
 struct uw_import {
     struct uw_grave grave;
     struct uw_list in_server, in_loop;
+    struct uw_list unsent; /* in loop->unsent */
     struct uw_server *server;
     struct uw_loop *loop;
     char busid[32];
@@ -61,8 +62,11 @@ void uw_import_plan(struct uw_import *im, struct uw_usec at);
 void uw_import_send(struct uw_import *im, struct uw_usec now);
 /* After anything that moved the engine. */
 void uw_import_settle(struct uw_import *im, struct uw_usec now);
+/* The same, but not before the loop has handled what came, if that is what it is at. */
+void uw_import_settle_later(struct uw_import *im, struct uw_usec now);
 /* The source's. */
 void uw_import_ready(struct uw_source *source, unsigned events, struct uw_usec now);
+int uw_import_take(struct uw_source *source, struct uw_usec now);
 
 /* ---- import_life.c ---- */
 

@@ -2,7 +2,7 @@
  * loop.h - the loop as the client layer sees it
  *
  * Everything here needs the loop's lock, except uw_loop_poke. The lock is the only one of the
- * library; whoever waits leads or follows (loop.c).
+ * library; whoever waits leads or follows (wait.c).
  */
 #ifndef UW_CLIENT_LOOP_H
 #define UW_CLIENT_LOOP_H
@@ -20,6 +20,7 @@
 #define UW_RX_SIZE (256u * 1024u)
 
 #define UW_SPARES_MAX 16u
+#define UW_READY_MAX  64
 
 /* A timer, embedded in whatever it belongs to. Firing early is allowed: the owner looks again. */
 struct uw_timer {
@@ -47,19 +48,24 @@ struct uw_loop {
     struct uw_list sources;
     struct uw_heap timers;
     struct uw_list graves;
-    struct uw_list waiters;    /* of struct waiter, loop.c */
+    struct uw_list waiters;    /* of struct waiter, wait.c */
     int spares[UW_SPARES_MAX]; /* eventfds for waiters to come */
     unsigned num_spares;
     int leading;             /* a thread has the lead */
     int asleep;              /* and is in a wait, without the lock */
     int polling;             /* or at the events of one, with it */
+    int handling;            /* what came is being handled, by who has the lock */
     struct uw_usec wakes_at; /* when that wait ends by itself */
+    struct uw_source *hot;   /* to be read before the next wait; NULL: none */
+    unsigned unpolled;       /* such reads in a row */
+    unsigned cold, pause;    /* waits until one may be hot again; and after the next miss */
     int embedded;
     unsigned steps;
     atomic_int interrupted;
     struct uw_list lookups; /* of struct uw_lookup */
 
     struct uw_list imports; /* of struct uw_import */
+    struct uw_list unsent;  /* those with something to send when what came has been handled */
     struct uw_list asks;    /* of struct uw_asking */
     struct uw_list queues;  /* of struct uw_queue */
     struct uw_list taps;
@@ -88,6 +94,13 @@ void uw_loop_bury(struct uw_loop *loop, struct uw_grave *grave);
  */
 int uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw_usec until,
                   int interruptible, void (*cancelled)(void *arg));
+
+/* loop.c, for who leads (wait.c): does what a wait brought; negative `count`: it failed. */
+void uw_loop_handle(struct uw_loop *loop, const struct uw_ready *ready, int count);
+/* Reads where there is likely to be something. 1 when there was: no need to wait. */
+int uw_loop_take_at_hand(struct uw_loop *loop);
+/* No thread can hold an event of what lies there any more. */
+void uw_loop_empty_graves(struct uw_loop *loop);
 
 /* Lets those who wait see whether what they wait for has come. After anything that may complete. */
 void uw_loop_wake_waiters(struct uw_loop *loop);

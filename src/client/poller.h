@@ -24,6 +24,8 @@ struct uw_source {
     int dead; /* taken out while a thread may still hold an event of it */
     int slot; /* the poller's */
     void (*ready)(struct uw_source *source, unsigned events, struct uw_usec now);
+    /* Reads without having been polled; 1 when something was there. NULL: only polled. */
+    int (*take)(struct uw_source *source, struct uw_usec now);
 };
 
 struct uw_ready {

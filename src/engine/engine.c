@@ -241,6 +241,14 @@ uw_engine_flush_all(struct uw_engine *e, struct uw_usec now)
     uw_turn_pump(e, now);
 }
 
+void
+uw_engine_drop_kept(struct uw_engine *e)
+{
+    for (unsigned i = 1; i < 32; i++)
+        if (e->eps[i])
+            uw_in_drop_kept(e->eps[i]);
+}
+
 /* Every transfer is handed back with `error`; posts are left without their callers. */
 static void
 complete_all(struct uw_engine *e, int error)

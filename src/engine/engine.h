@@ -128,6 +128,9 @@ void uw_engine_flush(struct uw_engine *engine, uint8_t endpoint, struct uw_usec 
 /* The same for every endpoint but 0: SET_CONFIGURATION, reset. */
 void uw_engine_flush_all(struct uw_engine *engine, struct uw_usec now);
 
+/* What reads brought that no caller had room for is not given to the next ones. */
+void uw_engine_drop_kept(struct uw_engine *engine);
+
 /* The end: completes every transfer with `error`; nothing is taken any more. Told to the tap. */
 void uw_engine_abort(struct uw_engine *engine, int error, struct uw_usec now);
 

@@ -243,7 +243,10 @@ new_pending(struct uw_session *s, const struct uw_pdu *pdu)
     p->r.start_frame = pdu->start_frame;
     p->r.length = (uint32_t)pdu->length;
     p->r.iso_count = n;
-    p->r.buffer = calloc(1, (size_t)p->r.length + UW_REQUEST_SLACK);
+    /* What an OUT brings fills it; of an IN, whoever offers the device may answer more than it
+     * wrote. */
+    p->r.buffer = pdu->direction == UW_DIR_OUT ? malloc((size_t)p->r.length + UW_REQUEST_SLACK)
+                                               : calloc(1, (size_t)p->r.length + UW_REQUEST_SLACK);
     if (n)
         p->r.iso = calloc(n, sizeof(*p->r.iso));
     p->buffer_size = p->r.length;

@@ -19,11 +19,13 @@ struct uw_shared {
     uint8_t bytes[UW_SHARED_STATE_SIZE];
 };
 
+/* What was under way when the device was reset, the broker has ended; what was submitted since is
+ * to go on. */
 static void
 apply(struct uw_device *d, const uint8_t state[UW_SHARED_STATE_SIZE])
 {
     if (state[0] & UW_SHARED_RESET)
-        uw_import_flush_all_locked(d->import);
+        uw_import_drop_kept_locked(d->import);
     if (state[1] != d->value)
         uw_device_now_configured_locked(d, state[1]);
     for (unsigned i = 0; i < UW_INTERFACES_MAX; i++) {

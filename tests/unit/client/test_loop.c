@@ -1,5 +1,6 @@
 /*
- * The loop itself: timers, sources, memory that outlives a wait, interrupts, embedding; and queues.
+ * The loop itself: timers, sources, memory that outlives a wait, interrupts, embedding, and when it
+ * sends.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/queue.h"
 #include "support/client.h"
 
 static struct uw_loop *
@@ -295,6 +295,106 @@ test_many_sources(void **state)
     uw_loop_free(loop);
 }
 
+/* ---- data at hand ---- */
+
+struct tap_water {
+    struct uw_source source;
+    struct uw_loop *loop;
+    int pipe[2];
+    unsigned ready, taken, tries, left; /* takes that find something */
+};
+
+static void
+open_tap(struct uw_source *source, unsigned events, struct uw_usec now)
+{
+    (void)events;
+    (void)now;
+    UW_CONTAINER(source, struct tap_water, source)->ready++;
+}
+
+static int
+take_water(struct uw_source *source, struct uw_usec now)
+{
+    struct tap_water *w = UW_CONTAINER(source, struct tap_water, source);
+
+    (void)now;
+    w->tries++;
+    if (w->taken == w->left)
+        return 0;
+    w->taken++;
+    return 1;
+}
+
+static void
+add_tap(struct tap_water *w, struct uw_loop *loop, unsigned left)
+{
+    *w = (struct tap_water){.loop = loop, .left = left};
+    assert_int_equal(pipe(w->pipe), 0);
+    assert_int_equal(write(w->pipe[1], "x", 1), 1); /* ready for ever */
+    w->source = (struct uw_source){
+        .fd = w->pipe[0], .events = UW_POLL_IN, .ready = open_tap, .take = take_water};
+    uw_list_init(&w->source.link);
+    uw_loop_lock(loop);
+    assert_int_equal(uw_loop_add_source(loop, &w->source), 0);
+    uw_loop_unlock(loop);
+}
+
+static void
+remove_tap(struct tap_water *w)
+{
+    uw_loop_lock(w->loop);
+    uw_loop_remove_source(w->loop, &w->source);
+    uw_loop_unlock(w->loop);
+    close(w->pipe[0]);
+    close(w->pipe[1]);
+}
+
+/* Who finds data where it found data before does not poll for it, but now and then for the sake of
+ * others; who looks in vain does so ever less often. */
+static void
+test_data_at_hand(void **state)
+{
+    struct uw_loop *loop = new_loop();
+    struct tap_water w;
+
+    (void)state;
+    add_tap(&w, loop, 80);
+    while (w.taken < 80)
+        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
+    assert_int_equal(w.ready, 10);
+    w.tries = w.ready = 0;
+    while (w.ready < 200)
+        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
+    assert_true(w.tries >= 5 && w.tries <= 10);
+    remove_tap(&w);
+    uw_loop_free(loop);
+}
+
+/* Taken out: it is not read any more. Two that are ready: polled, so that both get their turn. */
+static void
+test_nothing_at_hand(void **state)
+{
+    struct uw_loop *loop = new_loop();
+    struct tap_water a, b;
+
+    (void)state;
+    add_tap(&a, loop, 1000);
+    assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
+    assert_int_equal(a.ready, 1);
+    remove_tap(&a);
+    assert_int_equal(uw_loop_wait(loop, uw_msec(1)), 0);
+    assert_int_equal(a.tries, 0);
+    add_tap(&a, loop, 1000);
+    add_tap(&b, loop, 1000);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
+    assert_int_equal(a.ready, 10);
+    assert_int_equal(b.ready, 10);
+    remove_tap(&a);
+    remove_tap(&b);
+    uw_loop_free(loop);
+}
+
 /* ---- interrupts ---- */
 
 static void
@@ -399,7 +499,7 @@ test_embedded(void **state)
     uw_loop_free(loop);
 }
 
-/* ---- queues ---- */
+/* ---- sending ---- */
 
 static void
 act_serve(struct stage *stage, int fd, unsigned number)
@@ -410,77 +510,49 @@ act_serve(struct stage *stage, int fd, unsigned number)
         stage_serve(fd);
 }
 
-static void
-test_queue_descriptor(void **state)
-{
-    struct uw_urb *a, *b;
-    struct client c;
-    int fd;
+#define TOGETHER 5
 
-    (void)state;
-    client_start(&c, act_serve, NULL);
-    client_must_import(&c);
-    a = client_submit(&c, 0x81, 64, 0);
-    b = client_submit(&c, 0x81, 64, 0);
-    for (unsigned n = 0; n < 2;) {
-        struct uw_list *pos, *tmp;
-
-        assert_int_equal(uw_loop_wait(c.loop, uw_msec(30000)), 0);
-        n = 0;
-        uw_list_each(pos, tmp, &c.queue->done) n++;
-    }
-    fd = uw_queue_fd(c.queue); /* made late, with completions waiting */
-    assert_true(is_readable(fd, 0));
-    assert_ptr_equal(uw_queue_pop(c.queue), a); /* in the order of submission */
-    assert_true(is_readable(fd, 0));
-    assert_ptr_equal(uw_queue_pop(c.queue), b);
-    assert_false(is_readable(fd, 0));
-    assert_null(uw_queue_pop(c.queue));
-    assert_int_equal(uw_queue_wait(c.queue, uw_msec(1)), 0);
-    client_urb_free(a);
-    client_urb_free(b);
-    client_stop(&c);
-}
-
-struct chain {
+struct burst {
+    struct uw_timer timer;
     struct client *c;
-    int calls;
+    struct uw_urb *urbs[TOGETHER];
+    int unsent;
 };
 
 static void
-submit_again(struct uw_urb *urb, void *data)
+submit_burst(struct uw_timer *timer, struct uw_usec now)
 {
-    struct chain *chain = (struct chain *)data;
+    struct burst *b = UW_CONTAINER(timer, struct burst, timer);
+    struct uw_engine *engine = uw_import_engine_locked(b->c->import);
+    struct iovec iov[16];
 
-    assert_int_equal(uw_urb_status(urb), UW_OK);
-    if (++chain->calls == 5)
-        return;
-    uw_loop_lock(chain->c->loop);
-    assert_int_equal(uw_import_submit_locked(chain->c->import, urb, chain->c->queue), 0);
-    uw_loop_unlock(chain->c->loop);
+    for (unsigned i = 0; i < TOGETHER; i++)
+        assert_int_equal(uw_import_submit_locked(b->c->import, b->urbs[i], b->c->queue), 0);
+    b->unsent = uw_engine_tx(engine, iov, 16, now);
 }
 
-/* Callbacks run in dispatch, outside the lock; what they cause is for the next one. */
+/* What is submitted while the loop handles what came is sent at the end of that, all at once. */
 static void
-test_dispatch(void **state)
+test_sent_together(void **state)
 {
     struct client c;
-    struct chain chain = {&c, 0};
-    struct uw_urb *urb;
+    struct burst burst = {.c = &c, .timer = {.fire = submit_burst}};
 
     (void)state;
     client_start(&c, act_serve, NULL);
     client_must_import(&c);
-    urb = client_submit(&c, 0x81, 64, 0);
-    uw_urb_set_callback(urb, submit_again, &chain);
-    for (int i = 1; i <= 5; i++) {
-        assert_int_equal(uw_queue_wait(c.queue, uw_msec(30000)), 1);
-        assert_int_equal(chain.calls, i - 1);
-        assert_int_equal(uw_queue_dispatch(c.queue), 1);
-        assert_int_equal(chain.calls, i);
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        burst.urbs[i] = client_submit(&c, 0x81, 64, 0);
+        assert_int_equal(client_finish(&c, burst.urbs[i]), UW_OK);
     }
-    assert_int_equal(uw_queue_dispatch(c.queue), 0);
-    client_urb_free(urb);
+    uw_loop_lock(c.loop);
+    uw_loop_set_timer(c.loop, &burst.timer, uw_usec(0));
+    uw_loop_unlock(c.loop);
+    for (unsigned i = 0; i < TOGETHER; i++)
+        assert_int_equal(client_finish(&c, burst.urbs[i]), UW_OK);
+    assert_int_equal(burst.unsent, TOGETHER);
+    for (unsigned i = 0; i < TOGETHER; i++)
+        client_urb_free(burst.urbs[i]);
     client_stop(&c);
 }
 
@@ -495,11 +567,12 @@ main(void)
         cmocka_unit_test(test_removed_while_ready),
         cmocka_unit_test(test_changed_events),
         cmocka_unit_test(test_many_sources),
+        cmocka_unit_test(test_data_at_hand),
+        cmocka_unit_test(test_nothing_at_hand),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_embedded),
-        cmocka_unit_test(test_queue_descriptor),
-        cmocka_unit_test(test_dispatch),
+        cmocka_unit_test(test_sent_together),
     };
 
     return client_run_tests(tests);

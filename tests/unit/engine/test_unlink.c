@@ -311,6 +311,33 @@ test_flush(void **state)
     peer_stop(&p);
 }
 
+/* Only what was kept is dropped: the read that is posted still serves the next caller. */
+static void
+test_drop_kept(void **state)
+{
+    struct job a, b, c;
+
+    (void)state;
+    peer_start(&p, "linux");
+    assert_int_equal(peer_submit(&p, &a, 0x81, UW_BULK, 64, 64, 1000, 0), 0);
+    assert_int_equal(peer_submit(&p, &b, 0x81, UW_BULK, 64, 64, 1000, 0), 0);
+    peer_take(&p);
+    peer_wait(&p, 1000);
+    peer_answer(&p, 0, 0, counting(), 64);
+    uw_engine_drop_kept(p.engine);
+    assert_int_equal(peer_stats(&p).kept, 0);
+    assert_int_equal(peer_stats(&p).parked, 1);
+    assert_int_equal(peer_submit(&p, &c, 0x81, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_take(&p), 2);
+    peer_answer(&p, 1, 0, counting() + 5, 64);
+    assert_done(&c, UW_OK, 64);
+    assert_counts(&c, 64, 5);
+    job_free(&a);
+    job_free(&b);
+    job_free(&c);
+    peer_stop(&p);
+}
+
 /* Must 17: before a deliberate close everything is taken back, nobody waits. */
 static void
 test_close(void **state)
@@ -412,6 +439,7 @@ main(void)
         cmocka_unit_test(test_cancel_before_sent),
         cmocka_unit_test(test_unlink_by_profile),
         cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_drop_kept),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_unknown_answers),
         cmocka_unit_test(test_nonsense),

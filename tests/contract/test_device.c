@@ -371,7 +371,7 @@ static void
 test_halts(void **state)
 {
     struct bed bed;
-    uint8_t data[8];
+    uint8_t data[8] = {0};
 
     bed_take(&bed, state, "esp", "stall:ep=0x01,urb=1");
     assert_int_equal(uw_transfer(bed.device, 0x01, data, 8, LONG, NULL, NULL), UW_ERROR_STALL);

@@ -187,7 +187,7 @@ test_the_queues_descriptor_tells_of_completions(void **state)
 {
     struct bed bed;
     struct uw_urb *urb;
-    uint8_t data[8];
+    uint8_t data[8] = {0};
     struct pollfd p = {.events = POLLIN};
 
     bed_take(&bed, state, "source-sink", NULL);
@@ -314,7 +314,7 @@ test_a_tap_sees_every_pair(void **state)
     static const char *const devices[] = {"faulty", NULL};
     struct seen seen = {0};
     struct uw_tap tap = {.version = UW_TAP_VERSION, .event = see, .data = &seen};
-    uint8_t data[64];
+    uint8_t data[64] = {0};
     struct bed bed;
 
     bed_start(&bed, state, devices, NULL);

@@ -20,7 +20,7 @@ static void
 check_timeout(struct bed *bed, uint8_t endpoint)
 {
     uint64_t best = UINT64_MAX;
-    uint8_t data[8];
+    uint8_t data[8] = {0};
 
     for (int i = 0; i < ATTEMPTS && best > TIMEOUT + TOLERANCE; i++) {
         struct uw_usec start = uw_now();
@@ -127,7 +127,7 @@ test_a_short_packet_ends_a_read(void **state)
 {
     struct bed bed;
     struct uw_urb *urb;
-    char data[256];
+    char data[256] = {0};
 
     bed_take(&bed, state, "esp", NULL);
     assert_int_equal(uw_transfer(bed.device, 0x01, data, 70, LONG, NULL, NULL), 0);
@@ -194,7 +194,7 @@ test_cancel(void **state)
 {
     struct bed bed;
     struct uw_urb *urb;
-    uint8_t data[64];
+    uint8_t data[64] = {0};
 
     bed_take(&bed, state, "esp", NULL);
     urb = bed_submit(&bed, 0x81, data, sizeof(data), NO_LIMIT);

@@ -173,15 +173,18 @@ test_descriptors(void **state)
         CHILD_CHECK(uw_queue_fd(c.queue) == fd && is_readable(fd));
         CHILD_CHECK(uw_loop_fd(c.loop) == loop_fd);
         CHILD_CHECK(uw_queue_pop(c.queue) == urb);
+        client_urb_free(urb);
         CHILD_CHECK(!is_readable(fd));
         /* The loop's descriptor sees the inherited socket. */
-        CHILD_CHECK(client_submit(&c, 0x81, 64, 0) != NULL);
+        urb = client_submit(&c, 0x81, 64, 0);
         if (loop_fd >= 0) {
             struct pollfd p = {.fd = loop_fd, .events = POLLIN};
 
             CHILD_CHECK(poll(&p, 1, 30000) == 1);
         }
         CHILD_CHECK(uw_queue_wait(c.queue, uw_msec(30000)) == 1);
+        CHILD_CHECK(uw_queue_pop(c.queue) == urb);
+        client_urb_free(urb);
         uw_loop_interrupt(c.loop); /* wakes the child's poller alone */
         _exit(0);
     }
@@ -213,12 +216,14 @@ test_timer_of_an_embedded_loop(void **state)
     pid = fork();
     if (pid == 0) {
         struct pollfd p = {.fd = loop_fd, .events = POLLIN};
+        struct uw_urb *ended;
 
-        while (!uw_queue_pop(c.queue)) {
+        while (!(ended = uw_queue_pop(c.queue))) {
             if (loop_fd >= 0)
                 CHILD_CHECK(poll(&p, 1, 30000) == 1);
             CHILD_CHECK(uw_loop_step(c.loop) == 0);
         }
+        client_urb_free(ended);
         _exit(0);
     }
     wait_for(pid);
@@ -321,9 +326,11 @@ test_lookup_under_way(void **state)
         if (grandchild == 0) {
             c.import = NULL;
             CHILD_CHECK(client_import(&c, NULL) == 0);
+            uw_server_free(other);
             _exit(0);
         }
         CHILD_CHECK(waitpid(grandchild, &status, 0) == grandchild && status == 0);
+        uw_server_free(other);
         _exit(0);
     }
     wait_for(pid);

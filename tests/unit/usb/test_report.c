@@ -29,7 +29,7 @@ check(struct rig *r, int raw, uint8_t endpoint, int code, const char *tried, con
       const char *advice)
 {
     struct uw_fault fault = {0};
-    uint8_t buf[64];
+    uint8_t buf[64] = {0};
     int got;
 
     peer_script(r->peer, refuse, &raw);
@@ -82,7 +82,7 @@ test_timeouts(void **state)
 {
     struct rig *r = (struct rig *)*state;
     struct uw_fault fault;
-    uint8_t buf[64];
+    uint8_t buf[64] = {0};
 
     peer_script(r->peer, never, NULL);
     assert_int_equal(uw_transfer(r->device, 0x81, buf, 64, uw_msec(1), NULL, &fault),

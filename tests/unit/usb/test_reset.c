@@ -55,7 +55,7 @@ test_same(void **state)
 {
     struct rig *r = (struct rig *)*state;
     enum fate fate = SAME;
-    uint8_t b[8];
+    uint8_t b[8] = {0};
 
     assert_int_equal(reset(r, &fate, NULL), 0);
     assert_int_equal(r->model->configuration, 1);

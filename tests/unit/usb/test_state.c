@@ -348,7 +348,7 @@ static void
 test_replaced_connection(void **state)
 {
     struct rig *r = (struct rig *)*state;
-    uint8_t b[4];
+    uint8_t b[4] = {0};
     int configured;
 
     assert_int_equal(uw_server_set_profile(r->server, "esp-bridge"), 0);

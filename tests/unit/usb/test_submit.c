@@ -174,7 +174,7 @@ test_flags(void **state)
 {
     struct rig *r = (struct rig *)*state;
     struct uw_urb *urb;
-    uint8_t buf[1024];
+    uint8_t buf[1024] = {0};
 
     import_as(r, "gadget-zero-zerohs-high", 3);
     assert_int_equal(uw_urb_new(0, &urb), 0);

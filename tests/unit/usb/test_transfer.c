@@ -100,7 +100,7 @@ test_threads(void **state)
 {
     struct rig *r = (struct rig *)*state;
     struct reader readers[8] = {0};
-    uint8_t b[64];
+    uint8_t b[64] = {0};
 
     for (unsigned i = 0; i < 8; i++) {
         readers[i].device = r->device;
@@ -125,7 +125,7 @@ static void
 test_no_allocation(void **state)
 {
     struct rig *r = (struct rig *)*state;
-    uint8_t b[64];
+    uint8_t b[64] = {0};
 
     assert_int_equal(uw_control(r->device, 0x80, 6, 0x0100, 0, b, 18, SOON, NULL, NULL), 0);
     assert_int_equal(uw_transfer(r->device, 0x02, b, 64, SOON, NULL, NULL), 0);

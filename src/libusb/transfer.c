@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "libusb/context.h"
+#include "libusb/events.h"
 #include "libusb/log.h"
 #include "libusb/sync.h"
 #include "libusb/transfer.h"
@@ -52,20 +53,6 @@ libusb_alloc_transfer(int iso_packets)
     f->iso_room = (unsigned)iso_packets;
     uw_urb_set_callback(f->urb, NULL, f);
     return transfer_of(f);
-}
-
-void LIBUSB_CALL
-libusb_free_transfer(struct libusb_transfer *t)
-{
-    struct flight *f;
-
-    if (!t)
-        return;
-    f = flight_of(t);
-    if (t->flags & LIBUSB_TRANSFER_FREE_BUFFER)
-        free(t->buffer);
-    uw_urb_free(f->urb);
-    free(f);
 }
 
 void LIBUSB_CALL
@@ -334,10 +321,36 @@ transfer_finish_all(struct libusb_context *ctx)
     return done;
 }
 
-/* ---- the handle is closed ---- */
+/* ---- ended before their time: by their handle's end, or their own ---- */
+
+/* Of a handle: one of its transfers, or all. */
+struct dropped {
+    struct libusb_device_handle *handle;
+    struct flight *only;
+};
+
+static int
+is_dropped(const struct dropped *d, const struct flight *f)
+{
+    return f->handle == d->handle && (!d->only || d->only == f);
+}
 
 static void
-drop_ready_locked(struct libusb_context *ctx, struct libusb_device_handle *h)
+cancel_dropped_locked(struct libusb_context *ctx, const struct dropped *d)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &ctx->flying)
+    {
+        struct flight *f = UW_CONTAINER(pos, struct flight, link);
+
+        if (is_dropped(d, f))
+            (void)uw_urb_cancel(f->urb);
+    }
+}
+
+static void
+drop_ready_locked(struct libusb_context *ctx, const struct dropped *d)
 {
     struct uw_list *pos, *tmp;
 
@@ -345,39 +358,68 @@ drop_ready_locked(struct libusb_context *ctx, struct libusb_device_handle *h)
     {
         struct flight *f = UW_CONTAINER(pos, struct flight, link);
 
-        if (f->handle != h)
+        if (!is_dropped(d, f))
             continue;
         uw_list_remove(&f->link);
         f->flying = 0;
         f->handle = NULL;
         transfer_of(f)->dev_handle = NULL;
-        h->flying--;
+        d->handle->flying--;
+    }
+}
+
+/* Whoever calls has the events lock, so nobody else takes any of them out of `ready`. */
+static void
+drop(struct libusb_context *ctx, const struct dropped *d)
+{
+    int left;
+
+    pthread_mutex_lock(&ctx->lock);
+    cancel_dropped_locked(ctx, d);
+    pthread_mutex_unlock(&ctx->lock);
+    for (;;) {
+        transfer_collect(ctx);
+        pthread_mutex_lock(&ctx->lock);
+        drop_ready_locked(ctx, d);
+        left = d->only ? d->only->flying : d->handle->flying != 0;
+        pthread_mutex_unlock(&ctx->lock);
+        if (!left)
+            return;
+        (void)uw_queue_wait(ctx->queue, uw_never());
     }
 }
 
 void
 transfer_drop_all(struct libusb_context *ctx, struct libusb_device_handle *h)
 {
-    struct uw_list *pos, *tmp;
-    unsigned left;
+    drop(ctx, &(struct dropped){h, NULL});
+}
 
-    pthread_mutex_lock(&ctx->lock);
-    uw_list_each(pos, tmp, &ctx->flying)
-    {
-        struct flight *f = UW_CONTAINER(pos, struct flight, link);
+/* A program may not free what is in flight. Some do: libftdi's ftdi_readstream ends so, and is done
+ * no harm by libusb. */
+static void
+drop_one(struct flight *f)
+{
+    struct libusb_device_handle *h = f->handle;
+    struct libusb_context *ctx = h->ctx;
 
-        if (f->handle == h)
-            (void)uw_urb_cancel(f->urb);
-    }
-    pthread_mutex_unlock(&ctx->lock);
-    for (;;) {
-        transfer_collect(ctx);
-        pthread_mutex_lock(&ctx->lock);
-        drop_ready_locked(ctx, h);
-        left = h->flying;
-        pthread_mutex_unlock(&ctx->lock);
-        if (!left)
-            return;
-        (void)uw_queue_wait(ctx->queue, uw_never());
-    }
+    events_seize(ctx);
+    drop(ctx, &(struct dropped){h, f});
+    events_yield(ctx);
+}
+
+void LIBUSB_CALL
+libusb_free_transfer(struct libusb_transfer *t)
+{
+    struct flight *f;
+
+    if (!t)
+        return;
+    f = flight_of(t);
+    if (f->flying)
+        drop_one(f);
+    if (t->flags & LIBUSB_TRANSFER_FREE_BUFFER)
+        free(t->buffer);
+    uw_urb_free(f->urb);
+    free(f);
 }

@@ -443,6 +443,33 @@ test_close_in_flight(void **state)
     libusb_free_transfer(t);
 }
 
+/* No program may do that; those that do see neither its callback nor data in what they freed. */
+static void
+test_free_in_flight(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen, other;
+    uint8_t *freed = malloc(SIZE), in[SIZE];
+    struct libusb_transfer *t = new_transfer(f, EP_IN, freed, SIZE, 0, &seen);
+    struct libusb_transfer *next = new_transfer(f, EP_IN, in, SIZE, 0, &other);
+
+    assert_int_equal(libusb_submit_transfer(t), 0);
+    assert_int_equal(libusb_submit_transfer(next), 0);
+    free(freed);
+    libusb_free_transfer(t);
+    put(f, 1, 12);
+    finish(f, &other);
+    assert_int_equal(other.status, LIBUSB_TRANSFER_COMPLETED);
+    assert_int_equal(other.actual, 12);
+    assert_int_equal(seen.calls, 0);
+    libusb_free_transfer(next);
+    t = new_transfer(f, EP_IN, malloc(SIZE), SIZE, 0, &seen);
+    t->flags = LIBUSB_TRANSFER_FREE_BUFFER;
+    assert_int_equal(libusb_submit_transfer(t), 0);
+    libusb_free_transfer(t);
+    assert_int_equal(seen.calls, 0);
+}
+
 static void
 close_it(struct libusb_transfer *t)
 {
@@ -507,6 +534,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_with_the_lock_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pollfd, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close_in_flight, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_free_in_flight, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close_in_a_callback, set_up, tear_down),
         cmocka_unit_test(test_free_after_exit),
     };

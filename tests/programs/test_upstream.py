@@ -1,116 +1,22 @@
-"""libusb's own tests and examples, unmodified, out of Debian's source package; what is younger than
-that, out of the libusb that npm's usb@2 contains.
-
-Both are fetched into the build folder; nothing of them is ours to keep.
-"""
-import glob
+"""libusb's own tests and examples, unmodified (tests/support/upstream.py)."""
 import os
 import subprocess
 import sys
-import tarfile
 import time
 
 from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need_module, node_usb, succeeded
 
-FOLDER = os.path.join(BUILD, 'libusb-source')
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
+import upstream  # noqa: E402  pylint: disable=wrong-import-position
 
-# What ./configure would have found.
-CONFIG = '''#define _GNU_SOURCE 1
-#define PLATFORM_POSIX 1
-#define DEFAULT_VISIBILITY
-#define PRINTF_FORMAT(a, b) __attribute__((__format__(__printf__, a, b)))
-#define HAVE_SYS_TIME_H 1
-'''
-
-PROGRAMS = {
-    'listdevs': ['examples/listdevs.c'],
-    'testlibusb': ['examples/testlibusb.c'],
-    'xusb': ['examples/xusb.c'],
-    'hotplugtest': ['examples/hotplugtest.c'],
-    'fxload': ['examples/fxload.c', 'examples/ezusb.c'],
-    'stress': ['tests/stress.c', 'tests/testlib.c'],
-    'stress_mt': ['tests/stress_mt.c'],
-}
-
-
-def sources():
-    """The suites of this system's own package source, as a source list."""
-    lines = []
-    for path in glob.glob('/etc/apt/sources.list.d/*.sources'):
-        with open(path, encoding='utf-8') as f:
-            for stanza in f.read().split('\n\n'):
-                fields = dict(l.split(':', 1) for l in stanza.splitlines()
-                              if ':' in l and not l.startswith('#'))
-                if 'URIs' in fields and 'security' not in fields.get('Suites', ''):
-                    suite = fields['Suites'].split()[0]
-                    lines.append(f'deb-src {fields["URIs"].strip()} {suite} main')
-    for path in glob.glob('/etc/apt/sources.list'):
-        with open(path, encoding='utf-8') as f:
-            lines += ['deb-src ' + l[4:].strip() for l in f
-                      if l.startswith('deb ') and 'security' not in l]
-    return lines
-
-
-def apt(*words, timeout=120):
-    lists = os.path.join(FOLDER, 'lists')
-    os.makedirs(os.path.join(lists, 'partial'), exist_ok=True)
-    return subprocess.run(
-        ['apt-get', '-qq', '-o', f'Dir::Etc::SourceList={FOLDER}/sources.list', '-o',
-         'Dir::Etc::SourceParts=/dev/null', '-o', f'Dir::State::Lists={lists}', *words],
-        cwd=FOLDER, capture_output=True, text=True, timeout=timeout, env=ENV, check=False)
-
-
-def fetch():
-    """The unpacked source, fetched once a build folder."""
-    found = glob.glob(os.path.join(FOLDER, 'libusb-1.0.*/examples'))
-    if found:
-        return os.path.dirname(found[0])
-    os.makedirs(FOLDER, exist_ok=True)
-    with open(os.path.join(FOLDER, 'sources.list'), 'w', encoding='ascii') as f:
-        f.write('\n'.join(sources()) + '\n')
-    try:
-        for words in (['update'], ['source', '--download-only', 'libusb-1.0']):
-            done = apt(*words)
-            if done.returncode:
-                raise Skip(f'apt-get {words[0]}: {done.stderr.strip().splitlines()[-1:]}')
-    except (OSError, subprocess.TimeoutExpired) as reason:
-        raise Skip(f'the source cannot be fetched: {reason}') from None
-    archive = glob.glob(os.path.join(FOLDER, '*.orig.tar.*'))
-    if not archive:
-        raise Skip('the source package has no upstream archive')
-    with tarfile.open(archive[0]) as tar:
-        tar.extractall(FOLDER)
-    return fetch()
-
-
-def has(source, name):
-    return all(os.path.exists(os.path.join(source, f)) for f in PROGRAMS[name])
-
-
-def source_of(name):
-    """The folder of libusb's source that has the program, and the header and library it needs."""
-    source = fetch()
-    if has(source, name):
-        return source, '/usr/include/libusb-1.0', '-lusb-1.0'
-    source = os.path.join(node_usb(), 'libusb')
-    if has(source, name):
-        return source, 'libusb', os.path.join(BUILD, 'src', 'libusb', 'libusb-1.0.so.0')
-    raise Skip(f'no source at hand has {PROGRAMS[name][0]}')
+FOLDER = upstream.folder_of(BUILD)
 
 
 def build(name):
-    """The program, compiled against the header and library that belong to it."""
-    source, header, library = source_of(name)
-    program = os.path.join(FOLDER, name)
-    with open(os.path.join(FOLDER, 'config.h'), 'w', encoding='ascii') as f:
-        f.write(CONFIG)
-    done = subprocess.run(
-        ['gcc', '-O1', '-w', f'-I{FOLDER}', '-Itests', '-Iexamples', f'-I{header}', '-o', program,
-         *PROGRAMS[name], library, '-lpthread'],
-        cwd=source, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Skip(f'{name} does not compile here: {done.stderr.splitlines()[:1]}')
-    return program
+    try:
+        return upstream.program(BUILD, name, node_usb)
+    except upstream.Missing as reason:
+        raise Skip(str(reason)) from None
 
 
 def test_listdevs():

@@ -27,9 +27,15 @@
 #define ERROR_CHAR   0x07
 #define SET_LATENCY  0x09
 #define GET_LATENCY  0x0a
+#define SET_BITMODE  0x0b
 #define READ_EEPROM  0x90
 
 #define DATA_BREAK 0x4000
+
+/* Of the bit modes there are the one that is none, and the one that changes nothing to the host but
+ * how fast it can go (AN_130). */
+#define BITMODE_RESET     0x00
+#define BITMODE_SYNC_FIFO 0x40
 
 struct port {
     struct sim_uart uart;
@@ -234,6 +240,14 @@ set_data(struct port *p, uint16_t value)
     sim_uart_break(&p->uart, (value & DATA_BREAK) != 0);
 }
 
+/* The two chips that can have a FIFO at their first port. */
+static int
+has_bitmode(const struct chip *c, const struct port *p, unsigned mode)
+{
+    return mode == BITMODE_RESET ||
+           (mode == BITMODE_SYNC_FIFO && c->fast && c->ports <= 2 && p == c->port);
+}
+
 static int
 out_request(struct chip *c, struct port *p, const struct sim_setup *s)
 {
@@ -257,6 +271,7 @@ out_request(struct chip *c, struct port *p, const struct sim_setup *s)
             return SIM_STALL;
         p->latency = (uint8_t)s->value;
         return 0;
+    case SET_BITMODE: return has_bitmode(c, p, s->value >> 8) ? 0 : SIM_STALL;
     default: return SIM_STALL;
     }
 }

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import Bench, Skip, main, need, need_module, node_usb, succeeded
+from bench import BUILD, Bench, Skip, main, need, need_module, node_usb, succeeded
 
 
 def test_lsusb():
@@ -72,6 +72,18 @@ def test_sigrok():
     with Bench('loopback', 'ft2232h') as bench:
         out = succeeded(bench.run(need('sigrok-cli'), '--scan'))
         assert 'FTDI FT2232H' in out, out
+
+
+def test_libftdi():
+    """What is written comes back, by libftdi's ordinary calls and through its stream of asynchronous
+    transfers."""
+    program = os.path.join(BUILD, 'tests/programs/programs_ftdi')
+    if not os.path.exists(program):
+        raise Skip('libftdi1-dev was not there when this was configured')
+    with Bench('ft232r', 'ft232h') as bench:
+        for words in (['0403', '6001', '50000'], ['0403', '6014', '500000', 'stream']):
+            out = succeeded(bench.run(program, *words))
+            assert 'EEPROM read' in out and f'{words[2]} bytes, checksum ' in out, out
 
 
 HIDAPI = '''#include <hidapi/hidapi.h>

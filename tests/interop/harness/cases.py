@@ -7,7 +7,7 @@ import time
 import traceback
 
 from .guest import GuestError
-from .lab import Failure
+from .lab import Failure, Skip
 
 _CASES = []
 
@@ -55,13 +55,16 @@ def run(cases, lab):
     failed = 0
     for number, case in enumerate(cases, 1):
         start, mark, problem = time.monotonic(), len(lab.guest.console.lines), None
+        remark = ''
         try:
             case.function(lab)
+        except Skip as reason:
+            remark = f' # SKIP {reason}'
         except (Failure, GuestError) as error:
             problem = str(error)
         except Exception:  # pylint: disable=broad-exception-caught
             problem = traceback.format_exc()
-        print(f'{"not ok" if problem else "ok"} {number} - {case.name}')
+        print(f'{"not ok" if problem else "ok"} {number} - {case.name}{remark}')
         if problem:
             failed += 1
             _comment(problem)

@@ -18,7 +18,7 @@ QEMU_DEVICES = {
     'ftdi': 'usb-serial,bus=xhci.0,port=5,chardev=ftdi,always-plugged=on',
     'keyboard': 'usb-kbd,bus=xhci.0,port=7',
     'tablet': 'usb-tablet,bus=xhci.0,port=8,usb_version=1',
-    'mtp': 'usb-mtp,bus=xhci.0,port=9,rootdir={folder}/mtp,desc=interop',
+    'mtp': 'usb-mtp,bus=xhci.0,port=9,rootdir={folder}/mtp,desc=interop,readonly=off',
     'ccid': 'usb-ccid,bus=xhci.0,port=10',
     'audio': 'usb-audio,bus=xhci.0,port=11,audiodev=sound',
     'net': 'usb-net,bus=xhci.0,port=12,netdev=un,mac=52:54:00:00:00:07',
@@ -53,6 +53,11 @@ class QemuLab(Lab):
         expect_equal(self.guest.monitor.human(f'device_add {device},id={name}'), '')
         self.guest.run(f'until_true 20 [ -e /sys/bus/usb/devices/{busid}/idVendor ]; '
                        f'usbip bind -b {busid}')
+
+    @property
+    def media(self):
+        """The folder that MTP shows."""
+        return self.path('mtp')
 
     def disk_image(self, name):
         """The file behind a disk: 'super', 'high' or 'uas'."""

@@ -14,6 +14,10 @@ class Failure(Exception):
     """A test's expectation was not met."""
 
 
+class Skip(Exception):
+    """A test cannot be done here; the text says why."""
+
+
 class Output:
     """What a program on this machine did."""
 
@@ -51,10 +55,10 @@ class Lab:
         """A file of this run."""
         return os.path.join(self.folder, name)
 
-    def run(self, *command, stdin=b'', timeout=60, check=0, environment=None):
+    def run(self, *command, stdin=b'', timeout=60, check=0, environment=None, cwd=None):
         """Runs a program here; its Output. `check`: the expected status, None: any."""
         done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=timeout, check=False,
+                              stderr=subprocess.PIPE, timeout=timeout, check=False, cwd=cwd,
                               env={**self.environment, **(environment or {})})
         output = Output(command, done.returncode, done.stdout, done.stderr)
         if check is not None and output.status != check:
@@ -79,6 +83,13 @@ class Lab:
                 options.get('check', 0) not in (BUSY, ABSENT):
             arguments += ('--wait', str(PATIENCE))
         return self.run(*self.command, *arguments, **options)
+
+    def through(self, busids, *command, **options):
+        """Runs a program that uses libusb, with these devices for it to see; all of them when none
+        is named."""
+        chosen = [word for busid in busids for word in ('--busid', busid)] or ['--all']
+        return self.run(*self.command, 'run', '--wait', str(PATIENCE), *chosen, '--', *command,
+                        **options)
 
     def reading(self, busid, endpoint, *arguments):
         """A Reading: `usbwire read`, its transfers posted at the server."""
@@ -153,6 +164,15 @@ class Reading:
             thread.join()
         return Output(self._process.args, self._process.returncode, b''.join(self._out),
                       b''.join(self._err))
+
+
+def need(program):
+    """The path of an installed program, or Skip."""
+    for folder in [*os.environ.get('PATH', '').split(':'), '/usr/sbin', '/sbin']:
+        path = os.path.join(folder, program)
+        if os.access(path, os.X_OK):
+            return path
+    raise Skip(f'{program} is not installed')
 
 
 def expect(condition, *what):

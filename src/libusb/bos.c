@@ -11,6 +11,7 @@
 #define SS_COMPANION_SIZE 6u
 #define BOS_HEADER        5u
 #define BOS_SIZE_MAX      4096u
+#define CAPABILITY_HEADER 3u /* bLength, bDescriptorType, bDevCapabilityType */
 
 /* A capability of that type and at least that size, after its three bytes of header. */
 static int
@@ -21,8 +22,27 @@ open_capability(const struct libusb_bos_dev_capability_descriptor *cap, uint8_t 
         return LIBUSB_ERROR_INVALID_PARAM;
     if (cap->bLength < size)
         return LIBUSB_ERROR_IO;
-    *ret_reader = uw_reader(cap->dev_capability_data, cap->bLength - 3u);
+    *ret_reader = uw_reader(cap->dev_capability_data, cap->bLength - CAPABILITY_HEADER);
     return 0;
+}
+
+/* The same as libusb's struct of `room` bytes, of which the header is filled in, with space behind
+ * it for what has no fixed length. NULL with the error in *ret_error. */
+static void *
+make_capability(const struct libusb_bos_dev_capability_descriptor *cap, uint8_t type, size_t size,
+                size_t room, struct uw_reader *ret_reader, int *ret_error)
+{
+    void *d;
+
+    *ret_error = open_capability(cap, type, size, ret_reader);
+    if (*ret_error < 0)
+        return NULL;
+    d = calloc(1, room + cap->bLength);
+    if (d)
+        memcpy(d, cap, CAPABILITY_HEADER);
+    else
+        *ret_error = LIBUSB_ERROR_NO_MEM;
+    return d;
 }
 
 /* ---- the whole ---- */
@@ -34,7 +54,7 @@ count_capabilities(struct uw_extra rest)
     int n = 0;
 
     while (uw_descriptor_next(&rest, &one))
-        if (one.size >= 3 && one.bytes[1] == LIBUSB_DT_DEVICE_CAPABILITY)
+        if (one.size >= CAPABILITY_HEADER && one.bytes[1] == LIBUSB_DT_DEVICE_CAPABILITY)
             n++;
     return n;
 }
@@ -58,7 +78,7 @@ parse_bos(const uint8_t *bytes, size_t size, struct libusb_bos_descriptor **ret_
     bos->bDescriptorType = bytes[1];
     bos->wTotalLength = (uint16_t)(bytes[2] | bytes[3] << 8);
     while (uw_descriptor_next(&rest, &one)) {
-        if (one.size < 3 || one.bytes[1] != LIBUSB_DT_DEVICE_CAPABILITY)
+        if (one.size < CAPABILITY_HEADER || one.bytes[1] != LIBUSB_DT_DEVICE_CAPABILITY)
             continue;
         memcpy(copy, one.bytes, one.size);
         bos->dev_capability[i++] = (struct libusb_bos_dev_capability_descriptor *)(void *)copy;
@@ -108,20 +128,15 @@ libusb_get_usb_2_0_extension_descriptor(libusb_context *ctx,
                                         struct libusb_bos_dev_capability_descriptor *dev_cap,
                                         struct libusb_usb_2_0_extension_descriptor **ret_extension)
 {
-    struct libusb_usb_2_0_extension_descriptor *d;
     struct uw_reader in;
-    int r = open_capability(dev_cap, LIBUSB_BT_USB_2_0_EXTENSION, LIBUSB_BT_USB_2_0_EXTENSION_SIZE,
-                            &in);
+    int r;
+    struct libusb_usb_2_0_extension_descriptor *d =
+        make_capability(dev_cap, LIBUSB_BT_USB_2_0_EXTENSION, LIBUSB_BT_USB_2_0_EXTENSION_SIZE,
+                        sizeof(*d), &in, &r);
 
     (void)ctx;
-    if (r < 0)
-        return r;
-    d = calloc(1, sizeof(*d));
     if (!d)
-        return LIBUSB_ERROR_NO_MEM;
-    d->bLength = dev_cap->bLength;
-    d->bDescriptorType = dev_cap->bDescriptorType;
-    d->bDevCapabilityType = dev_cap->bDevCapabilityType;
+        return r;
     d->bmAttributes = uw_rd_le32(&in);
     *ret_extension = d;
     return LIBUSB_SUCCESS;
@@ -138,20 +153,15 @@ libusb_get_ss_usb_device_capability_descriptor(
     libusb_context *ctx, struct libusb_bos_dev_capability_descriptor *dev_cap,
     struct libusb_ss_usb_device_capability_descriptor **ret_capability)
 {
-    struct libusb_ss_usb_device_capability_descriptor *d;
     struct uw_reader in;
-    int r = open_capability(dev_cap, LIBUSB_BT_SS_USB_DEVICE_CAPABILITY,
-                            LIBUSB_BT_SS_USB_DEVICE_CAPABILITY_SIZE, &in);
+    int r;
+    struct libusb_ss_usb_device_capability_descriptor *d =
+        make_capability(dev_cap, LIBUSB_BT_SS_USB_DEVICE_CAPABILITY,
+                        LIBUSB_BT_SS_USB_DEVICE_CAPABILITY_SIZE, sizeof(*d), &in, &r);
 
     (void)ctx;
-    if (r < 0)
-        return r;
-    d = calloc(1, sizeof(*d));
     if (!d)
-        return LIBUSB_ERROR_NO_MEM;
-    d->bLength = dev_cap->bLength;
-    d->bDescriptorType = dev_cap->bDescriptorType;
-    d->bDevCapabilityType = dev_cap->bDevCapabilityType;
+        return r;
     d->bmAttributes = uw_rd_u8(&in);
     d->wSpeedSupported = uw_rd_le16(&in);
     d->bFunctionalitySupport = uw_rd_u8(&in);
@@ -173,19 +183,14 @@ libusb_get_container_id_descriptor(libusb_context *ctx,
                                    struct libusb_bos_dev_capability_descriptor *dev_cap,
                                    struct libusb_container_id_descriptor **ret_container)
 {
-    struct libusb_container_id_descriptor *d;
     struct uw_reader in;
-    int r = open_capability(dev_cap, LIBUSB_BT_CONTAINER_ID, LIBUSB_BT_CONTAINER_ID_SIZE, &in);
+    int r;
+    struct libusb_container_id_descriptor *d = make_capability(
+        dev_cap, LIBUSB_BT_CONTAINER_ID, LIBUSB_BT_CONTAINER_ID_SIZE, sizeof(*d), &in, &r);
 
     (void)ctx;
-    if (r < 0)
-        return r;
-    d = calloc(1, sizeof(*d));
     if (!d)
-        return LIBUSB_ERROR_NO_MEM;
-    d->bLength = dev_cap->bLength;
-    d->bDescriptorType = dev_cap->bDescriptorType;
-    d->bDevCapabilityType = dev_cap->bDevCapabilityType;
+        return r;
     d->bReserved = uw_rd_u8(&in);
     uw_rd_bytes(&in, d->ContainerID, sizeof(d->ContainerID));
     *ret_container = d;
@@ -205,19 +210,14 @@ libusb_get_platform_descriptor(libusb_context *ctx,
                                struct libusb_bos_dev_capability_descriptor *dev_cap,
                                struct libusb_platform_descriptor **ret_platform)
 {
-    struct libusb_platform_descriptor *d;
     struct uw_reader in;
-    int r = open_capability(dev_cap, BT_PLATFORM_DESCRIPTOR, PLATFORM_HEADER, &in);
+    int r;
+    struct libusb_platform_descriptor *d =
+        make_capability(dev_cap, BT_PLATFORM_DESCRIPTOR, PLATFORM_HEADER, sizeof(*d), &in, &r);
 
     (void)ctx;
-    if (r < 0)
-        return r;
-    d = calloc(1, sizeof(*d) + (dev_cap->bLength - PLATFORM_HEADER) + 1u);
     if (!d)
-        return LIBUSB_ERROR_NO_MEM;
-    d->bLength = dev_cap->bLength;
-    d->bDescriptorType = dev_cap->bDescriptorType;
-    d->bDevCapabilityType = dev_cap->bDevCapabilityType;
+        return r;
     d->bReserved = uw_rd_u8(&in);
     uw_rd_bytes(&in, d->PlatformCapabilityUUID, sizeof(d->PlatformCapabilityUUID));
     uw_rd_bytes(&in, d->CapabilityData, dev_cap->bLength - PLATFORM_HEADER);

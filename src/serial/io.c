@@ -58,6 +58,13 @@ has_input(void *arg)
     return w->port->input.count >= w->least || is_over(w);
 }
 
+/* Where the device waits for room, the buffer is never quite full. */
+static size_t
+can_be_had(const struct uw_serial *p)
+{
+    return p->input.size - SERIAL_READ_SIZE + 1;
+}
+
 long
 uw_serial_read(struct uw_serial *p, void *buf, size_t size, size_t least, struct uw_usec timeout,
                struct uw_fault *fault)
@@ -73,7 +80,7 @@ uw_serial_read(struct uw_serial *p, void *buf, size_t size, size_t least, struct
     while (least > 0 && timeout.us > 0 && !is_over(&w) && n < least) {
         struct uw_usec end = until(timeout);
 
-        w.least = least - n < p->input.size ? least - n : p->input.size;
+        w.least = least - n < can_be_had(p) ? least - n : can_be_had(p);
         p->waiting++;
         if (p->input.count < w.least)
             serial_pump_locked(p);

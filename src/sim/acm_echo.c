@@ -1,5 +1,7 @@
 /*
  * acm_echo.c - a CDC-ACM serial port that echoes (USB CDC 1.2, PSTN 1.2)
+ *
+ * Where no option says that there is a wire behind it, there is none: any rate will do.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 #include <usbwire/descriptor.h>
 
 #include "base/bytes.h"
-#include "sim/device.h"
+#include "sim/uart.h"
 
 #define EP_NOTIFY 0x83
 #define EP_IN     0x82
@@ -18,16 +20,17 @@
 #define SET_CONTROL_LINE_STATE 0x22
 #define SEND_BREAK             0x23
 
-#define SERIAL_STATE 0x20 /* notification */
-#define STATE_DCD    0x01
-#define STATE_DSR    0x02
-#define STATE_BREAK  0x04
-#define LINE_DTR     0x01
+#define SERIAL_STATE  0x20 /* notification */
+#define STATE_DCD     0x01
+#define STATE_DSR     0x02
+#define STATE_BREAK   0x04
+#define STATE_RI      0x08
+#define STATE_FRAMING 0x10
+#define STATE_OVERRUN 0x40
 
 struct acm {
     uint8_t coding[7];
-    uint16_t lines;
-    struct sim_fifo echo, notifications;
+    struct sim_uart uart;
 };
 
 static const uint8_t functional[] = {
@@ -37,8 +40,63 @@ static const uint8_t functional[] = {
     5, UW_DT_CS_INTERFACE, 0x06, 0,    1,    /* union: 0 controls 1 */
 };
 
-/* 115200 8N1 */
-static const uint8_t first_coding[7] = {0x00, 0xc2, 0x01, 0x00, 0, 0, 8};
+static void
+notify(struct acm *a, unsigned errors)
+{
+    unsigned in = a->uart.inputs;
+    uint8_t bytes[10];
+    struct uw_writer w = uw_writer(bytes, sizeof(bytes));
+
+    uw_wr_u8(&w, 0xa1);
+    uw_wr_u8(&w, SERIAL_STATE);
+    uw_wr_le16(&w, 0);
+    uw_wr_le16(&w, 0);
+    uw_wr_le16(&w, 2);
+    uw_wr_le16(&w,
+               (uint16_t)((in & SIM_DCD ? STATE_DCD : 0) | (in & SIM_DSR ? STATE_DSR : 0) |
+                          (in & SIM_RI ? STATE_RI : 0) | (errors & SIM_BREAK ? STATE_BREAK : 0) |
+                          (errors & SIM_FRAMING ? STATE_FRAMING : 0) |
+                          (errors & SIM_OVERRUN ? STATE_OVERRUN : 0)));
+    sim_uart_note(&a->uart, bytes, w.len);
+}
+
+static void
+received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
+{
+    if (errors)
+        notify((struct acm *)u->device->own, errors);
+    if (!(errors & SIM_BREAK))
+        sim_uart_give(u, bytes, size);
+}
+
+static void
+moved(struct sim_uart *u)
+{
+    notify((struct acm *)u->device->own, 0);
+}
+
+static int
+set_coding(struct acm *a, const uint8_t *bytes)
+{
+    struct uw_reader r = uw_reader(bytes, sizeof(a->coding));
+
+    memcpy(a->coding, bytes, sizeof(a->coding));
+    a->uart.near.rate = (uint64_t)uw_rd_le32(&r) * 1000;
+    a->uart.near.stop_bits = uw_rd_u8(&r);
+    a->uart.near.parity = uw_rd_u8(&r);
+    a->uart.near.data_bits = uw_rd_u8(&r);
+    return 0;
+}
+
+static void
+reset(struct sim_device *d)
+{
+    static const uint8_t coding[7] = {0x00, 0xc2, 0x01, 0x00, 0, 0, 8}; /* 115200 8N1 */
+    struct acm *a = (struct acm *)d->own;
+
+    sim_uarts_reset(d, 115200);
+    (void)set_coding(a, coding);
+}
 
 static int
 create(struct sim_device *d)
@@ -46,13 +104,11 @@ create(struct sim_device *d)
     static const uint8_t association[] = {8, UW_DT_INTERFACE_ASSOCIATION, 0, 2, 2, 2, 1, 0};
     struct sim_config c;
     struct acm *a = calloc(1, sizeof(*a));
+    int r;
 
     if (!a)
         return UW_ERROR_NO_MEMORY;
     d->own = a;
-    memcpy(a->coding, first_coding, sizeof(a->coding));
-    sim_fifo_init(&a->echo);
-    sim_fifo_init(&a->notifications);
     sim_device_descriptor(d, 0x1209, 0x0001, 0x0100, 0xef, 0x02, 0x01);
     d->strings[2] = "usbwire simulated serial port";
     c = sim_config_begin(d, 1);
@@ -64,49 +120,23 @@ create(struct sim_device *d)
     sim_config_endpoint(&c, EP_OUT, UW_BULK, 0, 0);
     sim_config_endpoint(&c, EP_IN, UW_BULK, 0, 0);
     sim_config_end(&c, 2);
-    return 0;
-}
-
-static void
-reset(struct sim_device *d)
-{
-    struct acm *a = (struct acm *)d->own;
-
-    sim_fifo_clear(&a->echo);
-    sim_fifo_clear(&a->notifications);
-    memcpy(a->coding, first_coding, sizeof(a->coding));
-    a->lines = 0;
+    a->uart.in = EP_IN;
+    a->uart.out = EP_OUT;
+    a->uart.note = EP_NOTIFY;
+    a->uart.any = 1;
+    a->uart.received = received;
+    a->uart.moved = moved;
+    r = sim_uart_create(&a->uart, d);
+    if (r == 0)
+        reset(d);
+    return r;
 }
 
 static void
 destroy(struct sim_device *d)
 {
-    if (d->own)
-        reset(d);
+    sim_uarts_destroy(d);
     free(d->own);
-}
-
-static void
-notify(struct sim_device *d, uint16_t state)
-{
-    struct acm *a = (struct acm *)d->own;
-    uint8_t bytes[10];
-    struct uw_writer w = uw_writer(bytes, sizeof(bytes));
-
-    uw_wr_u8(&w, 0xa1);
-    uw_wr_u8(&w, SERIAL_STATE);
-    uw_wr_le16(&w, 0);
-    uw_wr_le16(&w, 0);
-    uw_wr_le16(&w, 2);
-    uw_wr_le16(&w, state);
-    (void)sim_fifo_put(&a->notifications, bytes, w.len);
-    sim_fifo_serve(&a->notifications, d, EP_NOTIFY);
-}
-
-static uint16_t
-state_of(const struct acm *a)
-{
-    return a->lines & LINE_DTR ? STATE_DCD | STATE_DSR : 0;
 }
 
 static int
@@ -119,53 +149,27 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
         return SIM_STALL;
     switch (s->request) {
     case SET_LINE_CODING:
-        if (r->length != sizeof(a->coding))
-            return SIM_STALL;
-        memcpy(a->coding, r->buffer, n);
-        return 0;
+        return r->length == sizeof(a->coding) ? set_coding(a, r->buffer) : SIM_STALL;
     case GET_LINE_CODING: memcpy(r->buffer, a->coding, n); return (int)n;
-    case SET_CONTROL_LINE_STATE:
-        a->lines = s->value;
-        notify(d, state_of(a));
-        return 0;
+    case SET_CONTROL_LINE_STATE: sim_uart_outputs(&a->uart, s->value & 3); return 0;
     case SEND_BREAK:
-        /* The far end of an echo hears its own break. */
-        notify(d, (uint16_t)(state_of(a) | STATE_BREAK));
+        sim_uart_break(&a->uart, s->value != 0);
+        if (s->value != 0xffff)
+            sim_uart_break(&a->uart, 0); /* so many milliseconds, which nobody counts here */
         return 0;
     default: return SIM_STALL;
     }
 }
 
-/* Takes what was written as far as the echo has room; the rest waits (NAK). */
-static void
-take(struct sim_device *d, struct acm *a)
-{
-    struct uw_request *r;
-
-    while ((r = sim_waiting(d, EP_OUT)) && sim_fifo_put(&a->echo, r->buffer, r->length))
-        sim_reply(d, r, 0, r->length);
-}
-
-static void
-transfer(struct sim_device *d, struct uw_request *r)
-{
-    struct acm *a = (struct acm *)d->own;
-
-    sim_wait(d, r);
-    take(d, a);
-    sim_fifo_serve(&a->echo, d, EP_IN);
-    sim_fifo_serve(&a->notifications, d, EP_NOTIFY);
-    take(d, a);
-}
-
 const struct sim_model sim_acm_echo = {
     .name = "acm-echo",
-    .text = "1209:0001, a CDC-ACM serial port that echoes",
+    .text = "1209:0001, a CDC-ACM serial port that echoes; " SIM_UART_TEXT,
+    .keys = SIM_UART_KEYS,
     .is_default = 1,
     .speed = SIM_FULL,
     .create = create,
     .destroy = destroy,
     .reset = reset,
     .control = control,
-    .transfer = transfer,
+    .transfer = sim_uarts_transfer,
 };

@@ -24,6 +24,7 @@
 #define REG_PRESCALER 0x12
 #define REG_DIVISOR   0x13
 #define REG_LCR       0x18
+#define REG_FLOW      0x27
 
 #define LCR_RECEIVE 0x80
 #define LCR_SEND    0x40
@@ -33,7 +34,6 @@
 
 struct chip {
     struct sim_uart uart;
-    struct sim_fifo out, notifications;
     uint8_t registers[256];
 };
 
@@ -60,8 +60,7 @@ received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 
     if (errors & SIM_BREAK || !(c->registers[REG_LCR] & LCR_RECEIVE))
         return;
-    (void)sim_fifo_put(&c->out, bytes, size);
-    sim_fifo_serve(&c->out, u->device, EP_IN);
+    sim_uart_give(u, bytes, size);
 }
 
 static void
@@ -70,8 +69,7 @@ moved(struct sim_uart *u)
     struct chip *c = chip_of(u);
     uint8_t bytes[8] = {0x08, 0x3f, status(c), 0xee};
 
-    (void)sim_fifo_put(&c->notifications, bytes, sizeof(bytes));
-    sim_fifo_serve(&c->notifications, u->device, EP_NOTIFY);
+    sim_uart_note(u, bytes, sizeof(bytes));
 }
 
 /* ---- registers ---- */
@@ -102,7 +100,11 @@ follow(struct chip *c)
 {
     set_rate(c);
     set_format(c);
+    c->uart.deaf = !(c->registers[REG_LCR] & LCR_SEND);
     sim_uart_break(&c->uart, !(c->registers[REG_BREAK] & NO_BREAK));
+    if ((c->registers[REG_FLOW] & 1) != (c->uart.flow == SIM_FLOW_RTS_CTS))
+        sim_uart_flow(&c->uart, c->registers[REG_FLOW] & 1 ? SIM_FLOW_RTS_CTS : SIM_FLOW_NONE, 0,
+                      0);
 }
 
 static void
@@ -110,15 +112,13 @@ reset(struct sim_device *d)
 {
     struct chip *c = (struct chip *)d->own;
 
-    sim_fifo_clear(&c->out);
-    sim_fifo_clear(&c->notifications);
+    sim_uarts_reset(d, 9600);
     memset(c->registers, 0, sizeof(c->registers));
     c->registers[REG_BREAK] = 0x9e | NO_BREAK;
     c->registers[REG_LCR] = 0xc3;
     c->registers[REG_PRESCALER] = 0x82;
     c->registers[REG_DIVISOR] = 0xb2;
     follow(c);
-    sim_uart_outputs(&c->uart, 0);
 }
 
 /* ---- making one ---- */
@@ -133,8 +133,9 @@ create(struct sim_device *d, uint16_t pid, const char *name)
     if (!c)
         return UW_ERROR_NO_MEMORY;
     d->own = c;
-    sim_fifo_init(&c->out);
-    sim_fifo_init(&c->notifications);
+    c->uart.in = EP_IN;
+    c->uart.out = EP_OUT;
+    c->uart.note = EP_NOTIFY;
     c->uart.received = received;
     c->uart.moved = moved;
     sim_device_descriptor(d, 0x1a86, pid, 0x0264, 0xff, 0, 0);
@@ -145,7 +146,7 @@ create(struct sim_device *d, uint16_t pid, const char *name)
     sim_config_endpoint(&config, EP_OUT, UW_BULK, 32, 0);
     sim_config_endpoint(&config, EP_NOTIFY, UW_INTERRUPT, 8, 1);
     sim_config_end(&config, 1);
-    r = sim_uart_create(&c->uart, d, 0);
+    r = sim_uart_create(&c->uart, d);
     if (r == 0)
         reset(d);
     return r;
@@ -154,14 +155,8 @@ create(struct sim_device *d, uint16_t pid, const char *name)
 static void
 destroy(struct sim_device *d)
 {
-    struct chip *c = (struct chip *)d->own;
-
-    if (!c)
-        return;
-    sim_fifo_clear(&c->out);
-    sim_fifo_clear(&c->notifications);
-    sim_uart_destroy(&c->uart);
-    free(c);
+    sim_uarts_destroy(d);
+    free(d->own);
 }
 
 /* ---- requests ---- */
@@ -214,21 +209,6 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
     return s->type & 0x80 ? in_request(c, s, r) : out_request(c, s);
 }
 
-static void
-transfer(struct sim_device *d, struct uw_request *r)
-{
-    struct chip *c = (struct chip *)d->own;
-
-    if (r->endpoint & 0x80) {
-        sim_wait(d, r);
-        sim_fifo_serve(r->endpoint == EP_IN ? &c->out : &c->notifications, d, r->endpoint);
-        return;
-    }
-    if (c->registers[REG_LCR] & LCR_SEND)
-        sim_uart_send(&c->uart, r->buffer, r->length);
-    sim_reply(d, r, 0, r->length);
-}
-
 /* ---- the models ---- */
 
 #define MODEL(id, pid, chip)                                                                       \
@@ -238,14 +218,14 @@ transfer(struct sim_device *d, struct uw_request *r)
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
         .name = #id,                                                                               \
-        .text = "a " chip " serial chip; far=, baud= and format= say what is at its other end",    \
+        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
         .keys = SIM_UART_KEYS,                                                                     \
         .speed = SIM_FULL,                                                                         \
         .create = create_##id,                                                                     \
         .destroy = destroy,                                                                        \
         .reset = reset,                                                                            \
         .control = control,                                                                        \
-        .transfer = transfer,                                                                      \
+        .transfer = sim_uarts_transfer,                                                            \
     }
 
 MODEL(ch340, 0x7523, "CH340");

@@ -30,11 +30,13 @@
 
 #define ERROR_BREAK   0x01
 #define ERROR_FRAMING 0x02
+#define ERROR_OVERRUN 0x04
+
+#define HANDSHAKE_CTS 0x08 /* of SET_FLOW: CTS holds what goes out */
+#define REPLACE_XON   0x03 /* and XON and XOFF are obeyed and sent */
 
 struct port {
     struct sim_uart uart;
-    struct sim_fifo out;
-    int enabled;
     uint16_t line;
     uint32_t errors;
     uint8_t flow[FLOW_SIZE], chars[6];
@@ -45,18 +47,6 @@ struct chip {
     unsigned ports;
     struct port port[PORTS_MAX];
 };
-
-static uint8_t
-ep_in(unsigned port)
-{
-    return (uint8_t)(0x81 + port);
-}
-
-static uint8_t
-ep_out(unsigned port)
-{
-    return (uint8_t)(0x01 + port);
-}
 
 static struct port *
 port_of(struct sim_uart *u)
@@ -69,14 +59,13 @@ received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 {
     struct port *p = port_of(u);
 
-    if (!p->enabled)
+    if (u->deaf)
         return;
-    p->errors |=
-        (errors & SIM_BREAK ? ERROR_BREAK : 0u) | (errors & SIM_FRAMING ? ERROR_FRAMING : 0u);
-    if (errors & SIM_BREAK)
-        return;
-    (void)sim_fifo_put(&p->out, bytes, size);
-    sim_fifo_serve(&p->out, u->device, ep_in(u->port));
+    p->errors |= (errors & SIM_BREAK ? ERROR_BREAK : 0u) |
+                 (errors & SIM_FRAMING ? ERROR_FRAMING : 0u) |
+                 (errors & SIM_OVERRUN ? ERROR_OVERRUN : 0u);
+    if (!(errors & SIM_BREAK))
+        sim_uart_give(u, bytes, size);
 }
 
 /* GET_MDMSTS is asked for; nothing is told. */
@@ -87,16 +76,20 @@ moved(struct sim_uart *u)
 }
 
 static void
-reset_port(struct port *p)
+reset(struct sim_device *d)
 {
-    sim_fifo_clear(&p->out);
-    p->enabled = 0;
-    p->line = 0x0800;
-    p->errors = 0;
-    memset(p->flow, 0, sizeof(p->flow));
-    p->uart.near = (struct sim_format){.rate = 9600000, .data_bits = 8};
-    sim_uart_break(&p->uart, 0);
-    sim_uart_outputs(&p->uart, 0);
+    struct chip *c = (struct chip *)d->own;
+
+    sim_uarts_reset(d, 9600);
+    for (unsigned i = 0; i < c->ports; i++) {
+        struct port *p = &c->port[i];
+
+        p->uart.deaf = 1;
+        p->line = 0x0800;
+        p->errors = 0;
+        memset(p->flow, 0, sizeof(p->flow));
+        memset(p->chars, 0, sizeof(p->chars));
+    }
 }
 
 static int
@@ -105,13 +98,16 @@ create_ports(struct sim_device *d, struct chip *c)
     int r = 0;
 
     for (unsigned i = 0; r == 0 && i < c->ports; i++) {
-        sim_fifo_init(&c->port[i].out);
-        c->port[i].uart.received = received;
-        c->port[i].uart.moved = moved;
-        r = sim_uart_create(&c->port[i].uart, d, i);
-        if (r == 0)
-            reset_port(&c->port[i]);
+        struct sim_uart *u = &c->port[i].uart;
+
+        u->in = (uint8_t)(0x81 + i);
+        u->out = (uint8_t)(0x01 + i);
+        u->received = received;
+        u->moved = moved;
+        r = sim_uart_create(u, d);
     }
+    if (r == 0)
+        reset(d);
     return r;
 }
 
@@ -132,8 +128,8 @@ create(struct sim_device *d, uint8_t part, uint16_t pid, unsigned ports, const c
     config = sim_config_begin(d, 1);
     for (unsigned i = 0; i < ports; i++) {
         sim_config_interface(&config, (uint8_t)i, 0, 2, 0xff, 0, 0, 2);
-        sim_config_endpoint(&config, ep_out(i), UW_BULK, 0, 0);
-        sim_config_endpoint(&config, ep_in(i), UW_BULK, 0, 0);
+        sim_config_endpoint(&config, (uint8_t)(0x01 + i), UW_BULK, 0, 0);
+        sim_config_endpoint(&config, (uint8_t)(0x81 + i), UW_BULK, 0, 0);
     }
     sim_config_end(&config, (uint8_t)ports);
     return create_ports(d, c);
@@ -142,23 +138,8 @@ create(struct sim_device *d, uint8_t part, uint16_t pid, unsigned ports, const c
 static void
 destroy(struct sim_device *d)
 {
-    struct chip *c = (struct chip *)d->own;
-
-    for (unsigned i = 0; c && i < c->ports; i++) {
-        if (c->port[i].uart.device)
-            sim_fifo_clear(&c->port[i].out);
-        sim_uart_destroy(&c->port[i].uart);
-    }
-    free(c);
-}
-
-static void
-reset(struct sim_device *d)
-{
-    struct chip *c = (struct chip *)d->own;
-
-    for (unsigned i = 0; i < c->ports; i++)
-        reset_port(&c->port[i]);
+    sim_uarts_destroy(d);
+    free(d->own);
 }
 
 /* ---- requests ---- */
@@ -193,7 +174,7 @@ set_baud(struct port *p, uint32_t baud)
 static void
 set_lines(struct port *p, uint16_t value)
 {
-    unsigned mask = value >> 8 & 3, now = p->uart.outputs;
+    unsigned mask = value >> 8 & 3, now = p->uart.asked;
 
     sim_uart_outputs(&p->uart, (now & ~mask) | (value & mask));
 }
@@ -204,8 +185,12 @@ set_flow(struct port *p, const uint8_t *bytes)
 {
     struct uw_reader r = uw_reader(bytes, FLOW_SIZE);
     uint32_t handshake = uw_rd_le32(&r), replace = uw_rd_le32(&r);
+    enum sim_uart_flow flow = handshake & HANDSHAKE_CTS ? SIM_FLOW_RTS_CTS
+                              : replace & REPLACE_XON   ? SIM_FLOW_XON_XOFF
+                                                        : SIM_FLOW_NONE;
 
     memcpy(p->flow, bytes, FLOW_SIZE);
+    sim_uart_flow(&p->uart, flow, p->chars[4], p->chars[5]);
     sim_uart_outputs(&p->uart, (handshake & 3 ? SIM_DTR : 0u) | (replace & 0xc0 ? SIM_RTS : 0u));
 }
 
@@ -216,16 +201,16 @@ out_request(struct port *p, const struct sim_setup *s, const struct uw_request *
 
     switch (s->request) {
     case IFC_ENABLE:
-        p->enabled = s->value != 0;
-        if (!p->enabled)
-            sim_fifo_clear(&p->out);
+        p->uart.deaf = s->value == 0;
+        if (p->uart.deaf)
+            sim_uart_purge(&p->uart);
         return 0;
     case SET_LINE_CTL: return set_line(p, s->value);
     case SET_BREAK: sim_uart_break(&p->uart, s->value != 0); return 0;
     case SET_MHS: set_lines(p, s->value); return 0;
     case PURGE:
         if (s->value & 0x0a)
-            sim_fifo_clear(&p->out);
+            sim_uart_purge(&p->uart);
         return 0;
     case SET_FLOW:
         if (r->length != FLOW_SIZE)
@@ -270,7 +255,7 @@ in_request(const struct chip *c, struct port *p, const struct sim_setup *s, stru
     case GET_COMM_STATUS:
         uw_wr_le32(&w, p->errors);
         uw_wr_le32(&w, 0);
-        uw_wr_le32(&w, (uint32_t)p->out.bytes);
+        uw_wr_le32(&w, (uint32_t)p->uart.to_host.bytes);
         uw_wr_le32(&w, 0);
         uw_wr_bytes(&w, "\0\0\0", 3);
         p->errors = 0;
@@ -291,22 +276,6 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
     return s->type & 0x80 ? in_request(c, &c->port[port], s, r) : out_request(&c->port[port], s, r);
 }
 
-static void
-transfer(struct sim_device *d, struct uw_request *r)
-{
-    struct chip *c = (struct chip *)d->own;
-    struct port *p = &c->port[((r->endpoint & 0x0fu) - 1) % c->ports];
-
-    if (r->endpoint & 0x80) {
-        sim_wait(d, r);
-        sim_fifo_serve(&p->out, d, r->endpoint);
-        return;
-    }
-    if (p->enabled)
-        sim_uart_send(&p->uart, r->buffer, r->length);
-    sim_reply(d, r, 0, r->length);
-}
-
 /* ---- the models ---- */
 
 #define MODEL(id, pid, part, ports, chip)                                                          \
@@ -316,14 +285,14 @@ transfer(struct sim_device *d, struct uw_request *r)
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
         .name = #id,                                                                               \
-        .text = "a " chip " serial chip; far=, baud= and format= say what is at its other end",    \
+        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
         .keys = SIM_UART_KEYS,                                                                     \
         .speed = SIM_FULL,                                                                         \
         .create = create_##id,                                                                     \
         .destroy = destroy,                                                                        \
         .reset = reset,                                                                            \
         .control = control,                                                                        \
-        .transfer = transfer,                                                                      \
+        .transfer = sim_uarts_transfer,                                                            \
     }
 
 MODEL(cp2102, 0xea60, 0x02, 1, "CP2102");

@@ -19,6 +19,7 @@
 #define SIM_STRINGS_MAX 8u
 #define SIM_SLOTS       32u /* OUT 0..15, IN 16..31 */
 #define SIM_FIFO_MAX    (4u * 1024u * 1024u)
+#define SIM_UARTS_MAX   4u
 
 /* Statuses as a Linux server sends them; a personality translates. */
 #define SIM_STALL    (-32)
@@ -34,6 +35,7 @@ enum sim_speed { SIM_LOW = 1, SIM_FULL = 2, SIM_HIGH = 3, SIM_SUPER = 5 };
 
 struct sim_device;
 struct sim_conn;
+struct sim_uart;
 
 struct sim_timer {
     struct uw_heap_node node;
@@ -102,6 +104,8 @@ struct sim_device {
     struct sim_conn *user;
     int gone;    /* unplugged */
     int stalled; /* has ever stalled: some servers never recover from that */
+    struct sim_uart *uarts[SIM_UARTS_MAX]; /* serial ports (uart.h) */
+    unsigned uart_count;
     struct sim_timer timer;
 };
 

@@ -13,9 +13,9 @@
 #include "sim/sim.h"
 #include "sim/uart.h"
 
-#define PORTS_MAX  4u
-#define STATUS     2u
-#define PACKET_MAX 512u
+#define PORTS_MAX 4u
+#define STATUS    2u
+#define TRANSFER  4096u
 
 #define RESET        0x00
 #define MODEM_CTRL   0x01
@@ -39,10 +39,8 @@
 
 struct port {
     struct sim_uart uart;
-    struct sim_fifo out;
     struct sim_timer timer;
     uint8_t latency, line_status;
-    uint16_t flow;
 };
 
 struct chip {
@@ -50,12 +48,6 @@ struct chip {
     unsigned ports;
     struct port port[PORTS_MAX];
 };
-
-static uint8_t
-ep_in(unsigned port)
-{
-    return (uint8_t)(0x81 + 2 * port);
-}
 
 static struct port *
 port_of(struct sim_uart *u)
@@ -81,16 +73,14 @@ serve(struct port *p, int now)
     struct sim_device *d = p->uart.device;
     uint8_t status[STATUS] = {modem_status(p), (uint8_t)(0x60 | p->line_status)};
 
-    sim_fifo_serve(&p->out, d, ep_in(p->uart.port));
-    if (now && sim_waiting(d, ep_in(p->uart.port)) &&
-        sim_fifo_put(&p->out, status, sizeof(status))) {
+    sim_uart_serve(&p->uart);
+    if (now && sim_waiting(d, p->uart.in)) {
         p->line_status = 0;
-        sim_fifo_serve(&p->out, d, ep_in(p->uart.port));
+        sim_uart_give(&p->uart, status, sizeof(status));
     }
     sim_set_timer(d->sim, &p->timer,
-                  sim_waiting(d, ep_in(p->uart.port))
-                      ? uw_usec_add(d->sim->now, uw_msec(p->latency))
-                      : uw_never());
+                  sim_waiting(d, p->uart.in) ? uw_usec_add(d->sim->now, uw_msec(p->latency))
+                                             : uw_never());
 }
 
 static void
@@ -100,23 +90,36 @@ latency_over(struct sim_timer *timer, struct uw_usec now)
     serve(UW_CONTAINER(timer, struct port, timer), 1);
 }
 
+/* A packet: status, then bytes. */
+static size_t
+packet(struct port *p, const uint8_t *bytes, size_t size, unsigned errors, uint8_t *out)
+{
+    out[0] = modem_status(p);
+    out[1] = (uint8_t)(0x60 | (errors & SIM_BREAK ? 0x10 : 0) | (errors & SIM_FRAMING ? 0x08 : 0) |
+                       (errors & SIM_OVERRUN ? 0x02 : 0));
+    memcpy(out + STATUS, bytes, size);
+    return STATUS + size;
+}
+
+/* Packets are full while there is enough for them, so a read goes on with the next one. */
 static void
 received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 {
     struct port *p = port_of(u);
-    unsigned max = sim_max_packet(u->device, ep_in(u->port));
-    uint8_t packet[PACKET_MAX];
+    size_t max = sim_max_packet(u->device, u->in), filled = 0;
+    uint8_t packets[TRANSFER];
 
     while (max > STATUS && size > 0) {
         size_t n = size < max - STATUS ? size : max - STATUS;
 
-        packet[0] = modem_status(p);
-        packet[1] =
-            (uint8_t)(0x60 | (errors & SIM_BREAK ? 0x10 : 0) | (errors & SIM_FRAMING ? 0x08 : 0));
-        memcpy(packet + STATUS, bytes, n);
-        (void)sim_fifo_put(&p->out, packet, n + STATUS);
+        filled += packet(p, bytes, n, errors, packets + filled);
+        errors &= ~(unsigned)SIM_OVERRUN; /* told once */
         bytes += n;
         size -= n;
+        if (size == 0 || filled + max > sizeof(packets)) {
+            (void)sim_fifo_put(&u->to_host, packets, filled);
+            filled = 0;
+        }
     }
     serve(p, 0);
 }
@@ -131,17 +134,15 @@ moved(struct sim_uart *u)
 /* ---- making one ---- */
 
 static void
-reset_port(struct port *p)
+reset(struct sim_device *d)
 {
-    struct sim_device *d = p->uart.device;
+    struct chip *c = (struct chip *)d->own;
 
-    sim_set_timer(d->sim, &p->timer, uw_never());
-    sim_fifo_clear(&p->out);
-    p->latency = 16;
-    p->flow = 0;
-    p->uart.near = (struct sim_format){.rate = 9600000, .data_bits = 8};
-    sim_uart_break(&p->uart, 0);
-    sim_uart_outputs(&p->uart, 0);
+    sim_uarts_reset(d, 9600);
+    for (unsigned i = 0; i < c->ports; i++) {
+        sim_set_timer(d->sim, &c->port[i].timer, uw_never());
+        c->port[i].latency = 16;
+    }
 }
 
 static int
@@ -150,14 +151,17 @@ create_ports(struct sim_device *d, struct chip *c)
     int r = 0;
 
     for (unsigned i = 0; r == 0 && i < c->ports; i++) {
-        sim_fifo_init(&c->port[i].out);
+        struct sim_uart *u = &c->port[i].uart;
+
+        u->in = (uint8_t)(0x81 + 2 * i);
+        u->out = (uint8_t)(0x02 + 2 * i);
+        u->received = received;
+        u->moved = moved;
         c->port[i].timer.fire = latency_over;
-        c->port[i].uart.received = received;
-        c->port[i].uart.moved = moved;
-        r = sim_uart_create(&c->port[i].uart, d, i);
-        if (r == 0)
-            reset_port(&c->port[i]);
+        r = sim_uart_create(u, d);
     }
+    if (r == 0)
+        reset(d);
     return r;
 }
 
@@ -179,7 +183,7 @@ create(struct sim_device *d, uint16_t pid, uint16_t bcd, unsigned ports, const c
     config = sim_config_begin(d, 1);
     for (unsigned i = 0; i < ports; i++) {
         sim_config_interface(&config, (uint8_t)i, 0, 2, 0xff, 0xff, 0xff, 2);
-        sim_config_endpoint(&config, ep_in(i), UW_BULK, 0, 0);
+        sim_config_endpoint(&config, (uint8_t)(0x81 + 2 * i), UW_BULK, 0, 0);
         sim_config_endpoint(&config, (uint8_t)(0x02 + 2 * i), UW_BULK, 0, 0);
     }
     sim_config_end(&config, (uint8_t)ports);
@@ -191,23 +195,10 @@ destroy(struct sim_device *d)
 {
     struct chip *c = (struct chip *)d->own;
 
-    for (unsigned i = 0; c && i < c->ports; i++) {
-        if (c->port[i].uart.device) {
-            sim_set_timer(d->sim, &c->port[i].timer, uw_never());
-            sim_fifo_clear(&c->port[i].out);
-        }
-        sim_uart_destroy(&c->port[i].uart);
-    }
+    for (unsigned i = 0; i < d->uart_count; i++)
+        sim_set_timer(d->sim, &c->port[i].timer, uw_never());
+    sim_uarts_destroy(d);
     free(c);
-}
-
-static void
-reset(struct sim_device *d)
-{
-    struct chip *c = (struct chip *)d->own;
-
-    for (unsigned i = 0; i < c->ports; i++)
-        reset_port(&c->port[i]);
 }
 
 /* ---- requests ---- */
@@ -248,6 +239,22 @@ has_bitmode(const struct chip *c, const struct port *p, unsigned mode)
            (mode == BITMODE_SYNC_FIFO && c->fast && c->ports <= 2 && p == c->port);
 }
 
+/* The kind is in the upper byte of wIndex, the characters are wValue. */
+static void
+set_flow(struct port *p, const struct sim_setup *s)
+{
+    static const struct {
+        unsigned kind;
+        enum sim_uart_flow flow;
+    } kinds[] = {{1, SIM_FLOW_RTS_CTS}, {4, SIM_FLOW_XON_XOFF}};
+    enum sim_uart_flow flow = SIM_FLOW_NONE;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (s->index >> 8 == kinds[i].kind)
+            flow = kinds[i].flow;
+    sim_uart_flow(&p->uart, flow, s->value & 0xff, s->value >> 8);
+}
+
 static int
 out_request(struct chip *c, struct port *p, const struct sim_setup *s)
 {
@@ -256,12 +263,12 @@ out_request(struct chip *c, struct port *p, const struct sim_setup *s)
     switch (s->request) {
     case RESET:
         if (s->value == 0 || s->value == 1)
-            sim_fifo_clear(&p->out);
+            sim_uart_purge(&p->uart);
         return s->value <= 2 ? 0 : SIM_STALL;
     case MODEM_CTRL:
-        sim_uart_outputs(&p->uart, (p->uart.outputs & ~mask) | (s->value & mask));
+        sim_uart_outputs(&p->uart, (p->uart.asked & ~mask) | (s->value & mask));
         return 0;
-    case FLOW_CTRL: p->flow = s->index >> 8; return 0;
+    case FLOW_CTRL: set_flow(p, s); return 0;
     case SET_BAUD: p->uart.near.rate = rate_of(c, s->value, s->index); return 0;
     case SET_DATA: set_data(p, s->value); return 0;
     case EVENT_CHAR: return 0;
@@ -322,22 +329,20 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
     return s->type & 0x80 ? in_request(p, s, r) : out_request(c, p, s);
 }
 
+/* A read is answered after the latency at the latest, counted from the first that waits. */
 static void
 transfer(struct sim_device *d, struct uw_request *r)
 {
-    struct chip *c = (struct chip *)d->own;
-    struct port *p = &c->port[((r->endpoint & 0x0fu) - 1) / 2 % c->ports];
+    struct sim_uart *u = sim_uart_at(d, r->endpoint);
+    int first = !sim_waiting(d, r->endpoint);
 
-    if (r->endpoint & 0x80) {
-        int first = !sim_waiting(d, r->endpoint);
-
-        sim_wait(d, r);
-        if (first || !uw_list_empty(&p->out.messages))
-            serve(p, 0);
+    if (!u || r->endpoint != u->in) {
+        sim_uarts_transfer(d, r);
         return;
     }
-    sim_uart_send(&p->uart, r->buffer, r->length);
-    sim_reply(d, r, 0, r->length);
+    sim_wait(d, r);
+    if (first || !uw_list_empty(&u->to_host.messages))
+        serve(port_of(u), 0);
 }
 
 /* ---- the models ---- */
@@ -349,7 +354,7 @@ transfer(struct sim_device *d, struct uw_request *r)
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
         .name = #id,                                                                               \
-        .text = "a " chip " serial chip; far=, baud= and format= say what is at its other end",    \
+        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
         .keys = SIM_UART_KEYS,                                                                     \
         .speed = bus,                                                                              \
         .create = create_##id,                                                                     \

@@ -21,12 +21,14 @@
 #define HXN_READ    0x81
 #define HXN_WRITE   0x80
 
+#define HXN_FLOW 0x0a /* registers */
+#define HX_FLOW  0x00
+
 #define CODED 0x80000000u
 
 struct chip {
-    int hxn, awake; /* an HX is silent until it was woken */
+    int hxn;
     struct sim_uart uart;
-    struct sim_fifo out, notifications;
     uint8_t line[7], registers[256];
 };
 
@@ -44,9 +46,9 @@ notify(struct chip *c, unsigned errors)
 
     bytes[8] = (uint8_t)((in & SIM_DCD ? 0x01 : 0) | (in & SIM_DSR ? 0x02 : 0) |
                          (errors & SIM_BREAK ? 0x04 : 0) | (in & SIM_RI ? 0x08 : 0) |
-                         (errors & SIM_FRAMING ? 0x10 : 0) | (in & SIM_CTS ? 0x80 : 0));
-    (void)sim_fifo_put(&c->notifications, bytes, sizeof(bytes));
-    sim_fifo_serve(&c->notifications, c->uart.device, EP_NOTIFY);
+                         (errors & SIM_FRAMING ? 0x10 : 0) | (errors & SIM_OVERRUN ? 0x40 : 0) |
+                         (in & SIM_CTS ? 0x80 : 0));
+    sim_uart_note(&c->uart, bytes, sizeof(bytes));
 }
 
 static void
@@ -56,10 +58,8 @@ received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 
     if (errors)
         notify(c, errors);
-    if (errors & SIM_BREAK)
-        return;
-    (void)sim_fifo_put(&c->out, bytes, size);
-    sim_fifo_serve(&c->out, u->device, EP_IN);
+    if (!(errors & SIM_BREAK))
+        sim_uart_give(u, bytes, size);
 }
 
 static void
@@ -99,14 +99,11 @@ reset(struct sim_device *d)
     static const uint8_t line[7] = {0x80, 0x25, 0, 0, 0, 0, 8};
     struct chip *c = (struct chip *)d->own;
 
-    sim_fifo_clear(&c->out);
-    sim_fifo_clear(&c->notifications);
+    sim_uarts_reset(d, 9600);
     memset(c->registers, 0, sizeof(c->registers));
-    c->registers[0x0a] = 0xff;
-    c->awake = c->hxn;
+    c->registers[HXN_FLOW] = 0xff;
+    c->uart.deaf = !c->hxn; /* an HX is silent until it was woken */
     (void)set_line(c, line);
-    sim_uart_break(&c->uart, 0);
-    sim_uart_outputs(&c->uart, 0);
 }
 
 static int
@@ -120,8 +117,9 @@ create(struct sim_device *d, int hxn)
         return UW_ERROR_NO_MEMORY;
     d->own = c;
     c->hxn = hxn;
-    sim_fifo_init(&c->out);
-    sim_fifo_init(&c->notifications);
+    c->uart.in = EP_IN;
+    c->uart.out = EP_OUT;
+    c->uart.note = EP_NOTIFY;
     c->uart.received = received;
     c->uart.moved = moved;
     sim_device_descriptor(d, 0x067b, hxn ? 0x23a3 : 0x2303, hxn ? 0x0100 : 0x0300, 0, 0, 0);
@@ -137,7 +135,7 @@ create(struct sim_device *d, int hxn)
     sim_config_endpoint(&config, EP_OUT, UW_BULK, 64, 0);
     sim_config_endpoint(&config, EP_IN, UW_BULK, 64, 0);
     sim_config_end(&config, 1);
-    r = sim_uart_create(&c->uart, d, 0);
+    r = sim_uart_create(&c->uart, d);
     if (r == 0)
         reset(d);
     return r;
@@ -158,14 +156,8 @@ create_hxn(struct sim_device *d)
 static void
 destroy(struct sim_device *d)
 {
-    struct chip *c = (struct chip *)d->own;
-
-    if (!c)
-        return;
-    sim_fifo_clear(&c->out);
-    sim_fifo_clear(&c->notifications);
-    sim_uart_destroy(&c->uart);
-    free(c);
+    sim_uarts_destroy(d);
+    free(d->own);
 }
 
 /* ---- requests ---- */
@@ -187,14 +179,35 @@ class_request(struct chip *c, const struct sim_setup *s, struct uw_request *r)
     }
 }
 
+static void
+set_flow(struct chip *c, uint8_t value)
+{
+    static const struct {
+        int hxn;
+        uint8_t mask, value;
+        enum sim_uart_flow flow;
+    } rows[] = {{1, 0x1c, 0x18, SIM_FLOW_RTS_CTS},
+                {1, 0x1c, 0x0c, SIM_FLOW_XON_XOFF},
+                {0, 0xf0, 0x60, SIM_FLOW_RTS_CTS},
+                {0, 0xf0, 0xc0, SIM_FLOW_XON_XOFF}};
+    enum sim_uart_flow flow = SIM_FLOW_NONE;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].hxn == c->hxn && (value & rows[i].mask) == rows[i].value)
+            flow = rows[i].flow;
+    sim_uart_flow(&c->uart, flow, 0x11, 0x13);
+}
+
 static int
 vendor_write(struct chip *c, const struct sim_setup *s)
 {
     c->registers[s->value & 0xff] = (uint8_t)s->index;
     if (!c->hxn && s->value == 2)
-        c->awake = s->index == 0x44;
+        c->uart.deaf = s->index != 0x44;
+    if (s->value == (c->hxn ? HXN_FLOW : HX_FLOW))
+        set_flow(c, (uint8_t)s->index);
     if (c->hxn ? s->value == 0x07 && s->index & 2 : s->value == 9)
-        sim_fifo_clear(&c->out);
+        sim_uart_purge(&c->uart);
     return 0;
 }
 
@@ -220,32 +233,19 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
     return (s->type & 0x60) == 0x20 ? class_request(c, s, r) : vendor_request(c, s, r);
 }
 
-static void
-transfer(struct sim_device *d, struct uw_request *r)
-{
-    struct chip *c = (struct chip *)d->own;
-
-    if (r->endpoint & 0x80) {
-        sim_wait(d, r);
-        sim_fifo_serve(r->endpoint == EP_IN ? &c->out : &c->notifications, d, r->endpoint);
-        return;
-    }
-    if (c->awake)
-        sim_uart_send(&c->uart, r->buffer, r->length);
-    sim_reply(d, r, 0, r->length);
-}
+/* ---- the models ---- */
 
 #define MODEL(id, make, chip)                                                                      \
     const struct sim_model sim_##id = {                                                            \
         .name = #id,                                                                               \
-        .text = "a " chip " serial chip; far=, baud= and format= say what is at its other end",    \
+        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
         .keys = SIM_UART_KEYS,                                                                     \
         .speed = SIM_FULL,                                                                         \
         .create = make,                                                                            \
         .destroy = destroy,                                                                        \
         .reset = reset,                                                                            \
         .control = control,                                                                        \
-        .transfer = transfer,                                                                      \
+        .transfer = sim_uarts_transfer,                                                            \
     }
 
 MODEL(pl2303hx, create_hx, "PL2303HX");

@@ -1,9 +1,10 @@
 /*
- * uart.c - the wire behind a serial chip
+ * uart.c - the ports of serial chips: making and resetting them, their endpoints
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/sim.h"
 #include "sim/uart.h"
 
 static const struct sim_far *const fars[] = {
@@ -11,36 +12,6 @@ static const struct sim_far *const fars[] = {
 #include "sim/fars.def"
 #undef SIM_FAR_X
 };
-
-/* What a far end that follows takes for a rate. */
-static const unsigned usual_rates[] = {
-    50,      75,      110,     134,     150,     200,     300,     600,     1200,
-    1800,    2400,    4800,    9600,    14400,   19200,   28800,   31250,   38400,
-    57600,   74880,   76800,   115200,  128000,  230400,  250000,  256000,  460800,
-    500000,  576000,  614400,  921600,  1000000, 1152000, 1500000, 2000000, 2500000,
-    3000000, 4000000, 6000000, 8000000, 12000000};
-
-/* A UART samples the last bit of ten right as long as the two are no further apart. */
-static int
-is_near(uint64_t rate, uint64_t other)
-{
-    uint64_t apart = rate > other ? rate - other : other - rate;
-
-    return apart * 40 <= other;
-}
-
-static int
-agree(const struct sim_uart *u)
-{
-    const struct sim_format *n = &u->near, *o = &u->other;
-
-    if (!u->follows)
-        return n->data_bits == o->data_bits && n->parity == o->parity && is_near(n->rate, o->rate);
-    for (size_t i = 0; i < sizeof(usual_rates) / sizeof(usual_rates[0]); i++)
-        if (is_near(n->rate, (uint64_t)usual_rates[i] * 1000))
-            return 1;
-    return 0;
-}
 
 static int
 read_format(struct sim_format *f, const char *s)
@@ -61,13 +32,16 @@ static int
 read_options(struct sim_uart *u)
 {
     const char *baud = sim_option(u->device, "baud"), *format = sim_option(u->device, "format");
-    const char *far = sim_option(u->device, "far");
+    const char *far = sim_option(u->device, "far"), *pace = sim_option(u->device, "pace");
     char *end = NULL;
     unsigned long rate = baud ? strtoul(baud, &end, 10) : 0;
     size_t i = 0;
 
     if (baud && (*end || rate < 1 || rate > 100000000))
         return UW_ERROR_INVALID;
+    if (pace && strcmp(pace, "0") != 0 && strcmp(pace, "1") != 0)
+        return UW_ERROR_INVALID;
+    u->paced = pace && pace[0] == '1';
     u->follows = !baud && !format;
     u->other.rate = (baud ? rate : 115200u) * (uint64_t)1000;
     while (far && i < sizeof(fars) / sizeof(fars[0]) && strcmp(far, fars[i]->name) != 0)
@@ -78,116 +52,117 @@ read_options(struct sim_uart *u)
     return read_format(&u->other, format ? format : "8N1");
 }
 
+static void
+wire_is_free(struct sim_timer *timer, struct uw_usec now)
+{
+    (void)now;
+    sim_uart_drain(UW_CONTAINER(timer, struct sim_uart, pace));
+}
+
 int
-sim_uart_create(struct sim_uart *u, struct sim_device *device, unsigned port)
+sim_uart_create(struct sim_uart *u, struct sim_device *d)
 {
     int r;
 
-    u->device = device;
-    u->port = port;
+    u->device = d;
+    u->port = d->uart_count;
+    u->pace.fire = wire_is_free;
+    sim_fifo_init(&u->to_host);
+    sim_fifo_init(&u->notes);
+    d->uarts[d->uart_count++] = u;
     r = read_options(u);
     if (r == 0 && u->far->create)
         r = u->far->create(u);
     return r;
 }
 
-void
-sim_uart_destroy(struct sim_uart *u)
-{
-    if (u->far && u->far->destroy)
-        u->far->destroy(u);
-}
-
-void
-sim_uart_send(struct sim_uart *u, const uint8_t *bytes, size_t size)
-{
-    if (u->far->bytes && agree(u) && !u->breaking)
-        u->far->bytes(u, bytes, size);
-}
-
-void
-sim_uart_outputs(struct sim_uart *u, unsigned outputs)
-{
-    if (outputs == u->outputs)
-        return;
-    u->outputs = outputs;
-    if (u->far->outputs)
-        u->far->outputs(u);
-}
-
-void
-sim_uart_break(struct sim_uart *u, int on)
-{
-    if (u->breaking == on)
-        return;
-    u->breaking = on;
-    if (u->far->broke)
-        u->far->broke(u, on);
-}
-
-/* What the other end sends at another rate is not what arrives. */
 static void
-garble(struct sim_uart *u, const uint8_t *bytes, size_t size)
+stop(struct sim_uart *u)
 {
-    uint8_t wrong[64];
+    sim_set_timer(u->device->sim, &u->pace, uw_never());
+    sim_fifo_clear(&u->to_host);
+    sim_fifo_clear(&u->notes);
+}
 
-    while (size > 0) {
-        size_t n = size < sizeof(wrong) ? size : sizeof(wrong);
+void
+sim_uarts_reset(struct sim_device *d, unsigned baud)
+{
+    for (unsigned i = 0; i < d->uart_count; i++) {
+        struct sim_uart *u = d->uarts[i];
 
-        for (size_t i = 0; i < n; i++)
-            wrong[i] = (uint8_t)(bytes[i] * 3u | 0x80u);
-        u->received(u, wrong, n, SIM_FRAMING);
-        bytes += n;
-        size -= n;
+        stop(u);
+        u->deaf = u->stopped = u->has_lost = 0;
+        u->sending = u->sent = 0;
+        u->flow = SIM_FLOW_NONE;
+        u->near = (struct sim_format){.rate = (uint64_t)baud * 1000, .data_bits = 8};
+        sim_uart_break(u, 0);
+        sim_uart_outputs(u, 0);
     }
 }
 
 void
-sim_uart_answer(struct sim_uart *u, const uint8_t *bytes, size_t size)
+sim_uarts_destroy(struct sim_device *d)
 {
-    if (agree(u))
-        u->received(u, bytes, size, 0);
-    else
-        garble(u, bytes, size);
+    for (unsigned i = 0; i < d->uart_count; i++) {
+        struct sim_uart *u = d->uarts[i];
+
+        stop(u);
+        if (u->far && u->far->destroy)
+            u->far->destroy(u);
+    }
+    d->uart_count = 0;
+}
+
+struct sim_uart *
+sim_uart_at(const struct sim_device *d, uint8_t endpoint)
+{
+    for (unsigned i = 0; i < d->uart_count; i++) {
+        struct sim_uart *u = d->uarts[i];
+
+        if (endpoint == u->in || endpoint == u->out || (u->note && endpoint == u->note))
+            return u;
+    }
+    return NULL;
 }
 
 void
-sim_uart_inputs(struct sim_uart *u, unsigned inputs)
+sim_uart_serve(struct sim_uart *u)
 {
-    if (inputs == u->inputs)
+    if (u->quiet)
         return;
-    u->inputs = inputs;
-    u->moved(u);
+    sim_fifo_serve(&u->to_host, u->device, u->in);
+    if (u->note)
+        sim_fifo_serve(&u->notes, u->device, u->note);
+    sim_uart_drain(u); /* there may be room for its echo now */
 }
 
-/* ---- a plug that connects what goes out with what comes in ---- */
-
-static void
-echo_bytes(struct sim_uart *u, const uint8_t *bytes, size_t size)
+void
+sim_uarts_transfer(struct sim_device *d, struct uw_request *r)
 {
-    sim_uart_answer(u, bytes, size);
+    struct sim_uart *u = sim_uart_at(d, r->endpoint);
+
+    sim_wait(d, r);
+    if (u)
+        sim_uart_serve(u);
 }
 
-static void
-echo_outputs(struct sim_uart *u)
+void
+sim_uart_give(struct sim_uart *u, const uint8_t *bytes, size_t size)
 {
-    sim_uart_inputs(u, (u->outputs & SIM_DTR ? SIM_DSR | SIM_DCD : 0u) |
-                           (u->outputs & SIM_RTS ? SIM_CTS : 0u));
+    (void)sim_fifo_put(&u->to_host, bytes, size);
+    sim_uart_serve(u);
 }
 
-static void
-echo_broke(struct sim_uart *u, int on)
+void
+sim_uart_note(struct sim_uart *u, const uint8_t *bytes, size_t size)
 {
-    static const uint8_t zero = 0;
-
-    if (on)
-        u->received(u, &zero, 1, SIM_BREAK);
+    (void)sim_fifo_put(&u->notes, bytes, size);
+    sim_uart_serve(u);
 }
 
-const struct sim_far sim_far_echo = {
-    .name = "echo",
-    .text = "a plug that connects TX with RX, DTR with DSR and DCD, RTS with CTS",
-    .bytes = echo_bytes,
-    .outputs = echo_outputs,
-    .broke = echo_broke,
-};
+void
+sim_uart_purge(struct sim_uart *u)
+{
+    sim_fifo_clear(&u->to_host);
+    sim_uart_drain(u);
+}

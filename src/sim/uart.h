@@ -1,8 +1,12 @@
 /*
- * uart.h - the wire behind a serial chip, and who is at its other end
+ * uart.h - a port of a serial chip, the wire behind it, and who is at its other end
  *
  * A chip's registers make a rate and a format; the far end has its own. Bytes arrive only where the
  * two agree - a wrong divisor, mask or index of a driver is then seen as silence.
+ *
+ *     uart.c          ports: making and resetting them, what comes and goes at their endpoints
+ *     uart_wire.c     the wire: whether the two ends agree, flow control, how long bytes take
+ *     far_*.c         who is at its other end
  */
 #ifndef UW_SIM_UART_H
 #define UW_SIM_UART_H
@@ -18,7 +22,9 @@ enum sim_uart_line {
     SIM_RI = 32
 };
 
-enum sim_uart_error { SIM_FRAMING = 1, SIM_PARITY = 2, SIM_BREAK = 4 };
+enum sim_uart_error { SIM_FRAMING = 1, SIM_PARITY = 2, SIM_BREAK = 4, SIM_OVERRUN = 8 };
+
+enum sim_uart_flow { SIM_FLOW_NONE, SIM_FLOW_RTS_CTS, SIM_FLOW_XON_XOFF };
 
 struct sim_format {
     uint64_t rate;                        /* thousandths of a bit a second; 0: no clock */
@@ -39,32 +45,81 @@ struct sim_far {
 
 struct sim_uart {
     struct sim_device *device;
-    unsigned port; /* of the chip */
+    unsigned port;         /* of the chip */
+    uint8_t in, out, note; /* endpoint addresses; note 0: none */
+    struct sim_fifo to_host, notes;
+    int deaf; /* what is written is taken and goes nowhere: the chip is not enabled */
+
     const struct sim_far *far;
     void *own; /* the far end's */
     struct sim_format near, other;
-    int follows; /* the far end takes any usual rate and any format */
-    unsigned outputs, inputs;
+    int follows;             /* the far end takes any usual rate and any format */
+    int any;                 /* there is no wire, and so no rate to disagree about */
+    unsigned asked, outputs; /* by the host; as they are: with RTS/CTS the chip moves RTS */
+    unsigned inputs;
     int breaking;
+
+    enum sim_uart_flow flow;
+    uint8_t xon, xoff;
+    int stopped; /* by XOFF */
+
+    int paced;             /* bytes take their time */
+    struct sim_timer pace; /* until the wire is free again */
+    struct uw_usec free_at;
+    uint32_t sending, sent; /* of the request with this seqnum so much has gone out */
+    int draining, quiet;
+    int has_lost; /* since something was received that has been told */
+
     /* The chip's side: what came (with enum sim_uart_error for all of it), or an input moved. */
     void (*received)(struct sim_uart *uart, const uint8_t *bytes, size_t size, unsigned errors);
     void (*moved)(struct sim_uart *uart);
 };
 
-#define SIM_UART_KEYS "baud,format,far"
+/* For a model: its own keys, and what they are for. */
+#define SIM_UART_KEYS "baud,format,far,pace"
+#define SIM_UART_TEXT "far=, baud=, format= and pace= say what is at its other end"
 
-/* Connects a chip's port as the device's options say. INVALID, NO_MEMORY. */
-int sim_uart_create(struct sim_uart *uart, struct sim_device *device, unsigned port);
-void sim_uart_destroy(struct sim_uart *uart);
+/* What a chip can hold that the host has not read, where bytes take their time. */
+#define SIM_UART_BUFFER 1024u
 
-/* What the chip does. */
-void sim_uart_send(struct sim_uart *uart, const uint8_t *bytes, size_t size);
-void sim_uart_outputs(struct sim_uart *uart, unsigned outputs);
+/* ---- uart.c ---- */
+
+/* The next port of a device, as the device's options say; endpoints and the chip's calls are set.
+ * INVALID, NO_MEMORY. */
+int sim_uart_create(struct sim_uart *uart, struct sim_device *device);
+/* All ports of a device: as after power on, with this rate, 8N1; and their end. */
+void sim_uarts_reset(struct sim_device *device, unsigned baud);
+void sim_uarts_destroy(struct sim_device *device);
+
+/* A URB at an endpoint of one of them; sim_model.transfer. */
+void sim_uarts_transfer(struct sim_device *device, struct uw_request *request);
+/* The port with this endpoint, or NULL. */
+struct sim_uart *sim_uart_at(const struct sim_device *device, uint8_t endpoint);
+/* Answers what waits at its endpoints, as far as there is something to answer with. */
+void sim_uart_serve(struct sim_uart *uart);
+/* What the chip has for the host, at its two IN endpoints. */
+void sim_uart_give(struct sim_uart *uart, const uint8_t *bytes, size_t size);
+void sim_uart_note(struct sim_uart *uart, const uint8_t *bytes, size_t size);
+/* Drops what the host did not read yet. */
+void sim_uart_purge(struct sim_uart *uart);
+
+/* ---- uart_wire.c: what the chip does ---- */
+
+/* Takes from what the host has written as much as may go out now. */
+void sim_uart_drain(struct sim_uart *uart);
+void sim_uart_outputs(struct sim_uart *uart, unsigned asked);
 void sim_uart_break(struct sim_uart *uart, int on);
+void sim_uart_flow(struct sim_uart *uart, enum sim_uart_flow flow, unsigned xon, unsigned xoff);
 
-/* What the far end does. */
+/* How long so many bytes take at a rate and format. */
+struct uw_usec sim_format_time(const struct sim_format *format, size_t bytes);
+
+/* ---- uart_wire.c: what the far end does ---- */
+
 void sim_uart_answer(struct sim_uart *uart, const uint8_t *bytes, size_t size);
 void sim_uart_inputs(struct sim_uart *uart, unsigned inputs);
+/* Whether the chip lets it send. */
+int sim_uart_takes(const struct sim_uart *uart);
 
 #define SIM_FAR_X(name) extern const struct sim_far name;
 #include "sim/fars.def"

@@ -15,8 +15,8 @@ serve(void *arg)
     return NULL;
 }
 
-struct rig *
-rig_new(const char *device, const char *personality)
+static struct rig *
+make(const char *device, const char *personality, struct uw_usec latency)
 {
     struct rig *r = calloc(1, sizeof(*r));
     struct uw_fault fault = {0};
@@ -28,6 +28,7 @@ rig_new(const char *device, const char *personality)
         fail_msg("%s", rig_sentence(&fault));
     if (personality)
         assert_int_equal(uw_sim_set_personality(r->sim, personality), 0);
+    uw_sim_set_latency(r->sim, latency, uw_usec(0));
     assert_int_equal(uw_sim_listen(r->sim, NULL, 0, &r->port, NULL), 0);
     assert_non_null(uw_sim_device_at(r->sim, 0, &r->info));
     assert_int_equal(pthread_create(&r->thread, NULL, serve, r->sim), 0);
@@ -35,6 +36,18 @@ rig_new(const char *device, const char *personality)
     snprintf(address, sizeof(address), "127.0.0.1:%u", r->port);
     assert_int_equal(uw_server_new(r->loop, address, 0, &r->server, NULL), 0);
     return r;
+}
+
+struct rig *
+rig_new(const char *device, const char *personality)
+{
+    return make(device, personality, uw_usec(0));
+}
+
+struct rig *
+rig_new_far(const char *device, struct uw_usec latency)
+{
+    return make(device, NULL, latency);
 }
 
 void

@@ -21,6 +21,8 @@ struct rig {
 
 /* A bench with one device ("acm-echo:..."), behaving as `personality` (NULL: linux). */
 struct rig *rig_new(const char *device, const char *personality);
+/* The same, and every transfer is answered so much later. */
+struct rig *rig_new_far(const char *device, struct uw_usec latency);
 void rig_free(struct rig *rig);
 /* The server goes away, and with it its connections. */
 void rig_stop_server(struct rig *rig);

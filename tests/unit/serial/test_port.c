@@ -70,6 +70,30 @@ test_read_rules(void **state)
 }
 
 static void
+test_one_read_of_more_than_the_buffer(void **state)
+{
+    /* The device waits while there is no room, so the buffer is never full; the read goes on. */
+    enum { SIZE = 20000 };
+    static uint8_t out[SIZE], in[SIZE];
+    struct uw_serial_config c;
+    struct uw_serial *p;
+
+    for (size_t i = 0; i < SIZE; i++)
+        out[i] = (uint8_t)(i * 7 + i / 251);
+    for (int buffer = 4096; buffer <= 16384; buffer *= 2) {
+        uw_serial_config_init(&c);
+        c.buffer = buffer;
+        assert_int_equal(uw_serial_open(((struct rig *)*state)->loop,
+                                        rig_url((struct rig *)*state, ""), &c, &p, NULL),
+                         0);
+        assert_int_equal(uw_serial_write(p, out, SIZE, SOON, NULL), SIZE);
+        assert_int_equal(uw_serial_read(p, in, SIZE, SIZE, SOON, NULL), SIZE);
+        assert_memory_equal(in, out, SIZE);
+        uw_serial_free(p);
+    }
+}
+
+static void
 test_much(void **state)
 {
     struct uw_serial *p = rig_open((struct rig *)*state, "");
@@ -322,12 +346,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(test_echo),           ROW(test_read_rules),
-        ROW(test_much),           ROW(test_small_buffer_waits),
-        ROW(test_lines),          ROW(test_descriptor),
-        ROW(test_cancel),         ROW(test_flush),
-        ROW(test_refusals),       ROW(test_twice),
-        ROW(test_config_changes), ROW(test_server_gone),
+        ROW(test_echo),
+        ROW(test_read_rules),
+        ROW(test_one_read_of_more_than_the_buffer),
+        ROW(test_much),
+        ROW(test_small_buffer_waits),
+        ROW(test_lines),
+        ROW(test_descriptor),
+        ROW(test_cancel),
+        ROW(test_flush),
+        ROW(test_refusals),
+        ROW(test_twice),
+        ROW(test_config_changes),
+        ROW(test_server_gone),
         ROW(test_reopen_alive),
     };
 

@@ -2,6 +2,8 @@
 """Boots one guest and runs its tests; prints TAP.
 
 usage: run.py GUEST BUILD_DIR [WORD]...    only the tests whose names contain every WORD
+       run.py GUEST BUILD_DIR [WORD]... --renew
+                                           golden files are written anew instead of compared with
        run.py GUEST BUILD_DIR --hand       no tests: says how to reach the guest and waits for Enter
 """
 import os
@@ -45,7 +47,9 @@ def run(name, build, words, folder):
             if words == ['--hand']:
                 by_hand(lab)
                 return 0
-            return 1 if cases.run(cases.select(name, words), lab) else 0
+            lab.renew = '--renew' in words
+            chosen = cases.select(name, [w for w in words if w != '--renew'])
+            return 1 if cases.run(chosen, lab) else 0
     except image.Unavailable as reason:
         print(f'1..0 # SKIP {reason}')
         return 0

@@ -2,11 +2,17 @@
  * serial - a serial line of the guest, used
  *
  *   serial FILE echo BYTES [BAUD FORMAT]
- *                               sends random bytes and expects them back; FORMAT as "7E1"
- *   serial FILE signals         prints the modem lines that are on, as "cts dsr"
- *   serial FILE set NAME=0|1... sets dtr and rts; signals=N prints those that are on once they are
- * N (each opening raises both, so this has to be one program) serial FILE break           sends a
- * break of a quarter second
+ *                           sends random bytes and expects them back; FORMAT as "7E1"
+ *   serial FILE signals     prints the modem lines that are on, as "cts dsr"
+ *   serial FILE set NAME=0|1...
+ *                           sets dtr and rts; signals=N prints those that are on once they are N
+ *                           (each opening raises both, so this has to be one program)
+ *   serial FILE break       sends a break of a quarter second
+ *   serial FILE trace STEP...
+ *                           does one step after the other and prints after each what usbmon, which
+ *                           is descriptor 3, saw of it: "[STEP]" and its lines. A step is
+ *                           BAUD:FORMAT, rtscts, xonxoff, noflow, dtr=0|1, rts=0|1, both=0|1,
+ *                           break=0|1. [bind] is what came before, [open] and [close] are around.
  *
  * The line is raw, at the speed that stty(1) gave it.
  */
@@ -22,6 +28,7 @@
 #include <unistd.h>
 
 #define SILENCE_MS 20000
+#define USBMON     3
 
 static const struct {
     const char *name;
@@ -101,7 +108,7 @@ echo(int fd, size_t bytes)
     }
     if (memcmp(sent, got, bytes) != 0) {
         size_t i = 0;
-        while (sent[i] == got[i])
+        while (i + 1 < bytes && sent[i] == got[i])
             i++;
         fprintf(stderr, "byte %zu of %zu differs\n", i, bytes);
         return 1;
@@ -163,13 +170,96 @@ set_signal(int fd, const char *setting)
     return 2;
 }
 
+/* ---- what the kernel makes of it ---- */
+
+/* The requests of a step have been answered when it returns, so usbmon has them all. */
+static void
+show_trace(const char *step)
+{
+    char lines[4096];
+    ssize_t n;
+
+    printf("[%s]\n", step);
+    fflush(stdout);
+    while ((n = read(USBMON, lines, sizeof(lines))) > 0)
+        if (write(STDOUT_FILENO, lines, (size_t)n) != n)
+            exit(trouble("trace"));
+}
+
+static int
+set_flow(int fd, const char *flow)
+{
+    struct termios t;
+
+    if (tcgetattr(fd, &t) < 0)
+        return -1;
+    t.c_cflag &= ~(tcflag_t)CRTSCTS;
+    t.c_iflag &= ~(tcflag_t)(IXON | IXOFF);
+    t.c_cflag |= strcmp(flow, "rtscts") == 0 ? CRTSCTS : 0;
+    t.c_iflag |= strcmp(flow, "xonxoff") == 0 ? IXON | IXOFF : 0;
+    return tcsetattr(fd, TCSANOW, &t);
+}
+
+static int
+set_bits(int fd, int bits, int on)
+{
+    return ioctl(fd, on ? TIOCMBIS : TIOCMBIC, &bits);
+}
+
+static int
+take_step(int fd, const char *step)
+{
+    size_t name = strcspn(step, "=:");
+    int on = step[name] == '=' && step[name + 1] == '1';
+    char baud[16];
+
+    if (step[name] == ':') {
+        snprintf(baud, sizeof(baud), "%.*s", (int)name, step);
+        return set_line(fd, baud, step + name + 1) ? -1 : 0;
+    }
+    if (strncmp(step, "break", name) == 0)
+        return ioctl(fd, on ? TIOCSBRK : TIOCCBRK);
+    if (strncmp(step, "both", name) == 0)
+        return set_bits(fd, TIOCM_DTR | TIOCM_RTS, on);
+    if (strncmp(step, "dtr", name) == 0 || (strncmp(step, "rts", name) == 0 && name == 3))
+        return set_bits(fd, step[0] == 'd' ? TIOCM_DTR : TIOCM_RTS, on);
+    return set_flow(fd, step);
+}
+
+static int
+trace(const char *path, char **steps)
+{
+    int fd;
+
+    if (fcntl(USBMON, F_SETFL, O_NONBLOCK) < 0)
+        return trouble("usbmon");
+    show_trace("bind");
+    fd = open_raw(path);
+    if (fd < 0)
+        return trouble(path);
+    show_trace("open");
+    for (; *steps; steps++) {
+        if (take_step(fd, *steps) < 0)
+            return trouble(*steps);
+        show_trace(*steps);
+    }
+    close(fd);
+    show_trace("close");
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
-    int fd = argc > 2 ? open_raw(argv[1]) : -1, status = 0;
+    int fd, status = 0;
 
+    if (argc < 3)
+        return trouble("usage");
+    if (strcmp(argv[2], "trace") == 0)
+        return trace(argv[1], argv + 3);
+    fd = open_raw(argv[1]);
     if (fd < 0)
-        return trouble(argc > 1 ? argv[1] : "usage");
+        return trouble(argv[1]);
     if (strcmp(argv[2], "echo") == 0 && argc > 5)
         status = set_line(fd, argv[4], argv[5]);
     if (status)

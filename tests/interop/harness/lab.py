@@ -41,6 +41,7 @@ class Lab:
 
     def __init__(self, guest, build, folder):
         self.guest, self.build, self.folder = guest, build, folder
+        self.renew = False  # golden files are to be written, not to be compared with
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith('USBWIRE_')}
 
     def ready(self, text):

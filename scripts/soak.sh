@@ -1,6 +1,6 @@
 #!/bin/bash
 # What takes too long for every run: valgrind over the unit tests and the command, the thread tests
-# for a minute each, libFuzzer a minute a target. Ends as test.sh does.
+# for a minute each (as shipped and by ThreadSanitizer), libFuzzer a minute a target. Ends as test.sh does.
 #   scripts/soak.sh [SECONDS]       for each fuzz target and thread test; 60 when not given
 set -uo pipefail
 exec </dev/null
@@ -59,15 +59,28 @@ else
     broken+=(valgrind)
 fi
 
-echo "== threads under ThreadSanitizer, $seconds s"
+# threads NAME DIR TEST...: each of their scenarios goes on for all the seconds.
+threads()
+{
+    local name=$1 dir=build/soak-$2
+    shift 2
+    USBWIRE_TEST_SECONDS=$seconds check "$name" meson test -C "$dir" --no-rebuild --print-errorlogs \
+        --timeout-multiplier $((10 + seconds / 5)) "$@"
+}
+
+echo "== threads, $seconds s each"
+if build valgrind gcc all; then
+    threads threads-plain valgrind programs-threads
+fi
 if build tsan gcc all -Db_sanitize=thread -Db_lundef=false; then
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    threads threads-tsan tsan --suite threads
     end=$((SECONDS + seconds))
     round=0
     while [ $SECONDS -lt $end ]; do
         round=$((round + 1))
-        TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 check "threads-$round" \
-            meson test -C build/soak-tsan --no-rebuild --print-errorlogs --suite threads \
-            --timeout-multiplier 10
+        check "threads-$round" meson test -C build/soak-tsan --no-rebuild --print-errorlogs \
+            --suite threads --timeout-multiplier 10
     done
 else
     broken+=(tsan)

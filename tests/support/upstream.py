@@ -1,8 +1,9 @@
-"""libusb's own programs, out of Debian's source package; what is younger than that, out of the libusb
+"""libusb's own programs and library, out of Debian's source package; what is younger than that, out of the libusb
 that npm's usb@2 contains. Compiled on this machine, unmodified.
 
 Both are fetched into the build folder; nothing of them is ours to keep.
 """
+import fcntl
 import glob
 import os
 import subprocess
@@ -20,6 +21,17 @@ CONFIG = '''#define _GNU_SOURCE 1
 #define PRINTF_FORMAT(a, b) __attribute__((__format__(__printf__, a, b)))
 #define HAVE_SYS_TIME_H 1
 '''
+
+# And for the library itself, which has no need of udev here.
+LIBRARY_CONFIG = CONFIG.replace('DEFAULT_VISIBILITY',
+                                'DEFAULT_VISIBILITY __attribute__((visibility("default")))') + \
+    '''#define HAVE_CLOCK_GETTIME 1
+#define HAVE_NFDS_T 1
+#define HAVE_ASM_TYPES_H 1
+#define ENABLE_LOGGING 1
+'''
+LIBRARY = ['core.c', 'descriptor.c', 'hotplug.c', 'io.c', 'strerror.c', 'sync.c', 'os/events_posix.c',
+           'os/threads_posix.c', 'os/linux_usbfs.c', 'os/linux_netlink.c']
 
 PROGRAMS = {
     'listdevs': ['examples/listdevs.c'],
@@ -64,13 +76,7 @@ def folder_of(build):
     return os.path.join(build, 'libusb-source')
 
 
-def fetch(build):
-    """The unpacked source, fetched once a build folder."""
-    folder = folder_of(build)
-    found = glob.glob(os.path.join(folder, 'libusb-1.0.*/examples'))
-    if found:
-        return os.path.dirname(found[0])
-    os.makedirs(folder, exist_ok=True)
+def download(folder):
     with open(os.path.join(folder, 'sources.list'), 'w', encoding='ascii') as f:
         f.write('\n'.join(sources()) + '\n')
     try:
@@ -85,7 +91,18 @@ def fetch(build):
         raise Missing('the source package has no upstream archive')
     with tarfile.open(archive[0]) as tar:
         tar.extractall(folder)
-    return fetch(build)
+
+
+def fetch(build):
+    """The unpacked source, fetched once a build folder, by the first of several tests at a time."""
+    folder = folder_of(build)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, 'lock'), 'w', encoding='ascii') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = os.path.join(folder, 'libusb-1.0.*/examples')
+        if not glob.glob(wanted):
+            download(folder)
+        return os.path.dirname(glob.glob(wanted)[0])
 
 
 def has(source, name):
@@ -118,3 +135,26 @@ def program(build, name, newer=None):
     if done.returncode:
         raise Missing(f'{name} does not compile here: {done.stderr.splitlines()[:1]}')
     return path
+
+
+def library(build, change=lambda header: header):
+    """The folder with libusb itself and its header, compiled with all that a debugger wants to know.
+    `change` may edit the header before that."""
+    source = os.path.join(fetch(build), 'libusb')
+    folder = os.path.join(folder_of(build), 'library')
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(source, 'libusb.h'), encoding='utf-8') as f:
+        header = change(f.read())
+    for name, text in (('config.h', LIBRARY_CONFIG), ('libusb.h', header)):
+        with open(os.path.join(folder, name), 'w', encoding='utf-8') as f:
+            f.write(text)
+    # Its own header lies beside the sources; the other one comes first by force.
+    done = subprocess.run(
+        ['gcc', '-g', '-O1', '-w', '-shared', '-fPIC', '-fvisibility=hidden', f'-I{folder}', '-I.',
+         '-include', os.path.join(folder, 'config.h'), '-include', os.path.join(folder, 'libusb.h'),
+         '-Wl,-soname,libusb-1.0.so.0', '-o', os.path.join(folder, 'libusb-1.0.so.0'), *LIBRARY,
+         '-lpthread'],
+        cwd=source, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f'libusb does not compile here: {done.stderr.splitlines()[:1]}')
+    return folder

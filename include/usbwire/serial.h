@@ -196,7 +196,8 @@ enum uw_serial_line {
 };
 
 /* Sets DTR and RTS: 0, 1, or -1 for "as it is". Both given: one request, at once. One given: as the
- * page above says; an error of it is given by the next call. */
+ * page above says; an error of it is given by the next call. Of a port that has ended they are
+ * remembered, for uw_serial_reopen, besides the error. */
 int uw_serial_set_lines(struct uw_serial *port, int dtr, int rts, struct uw_fault *fault);
 
 /* The lines (or-ed), outputs as they were set. Asks chips that do not tell by themselves; of those

@@ -7,7 +7,7 @@
 
 #include "bridge.h"
 
-#define POLLS_MAX  (3u * BRIDGES_MAX)
+#define POLLS_MAX  ((FACE_POLLS + 1u) * BRIDGES_MAX + 1u)
 #define BUSY_MS    5  /* a port's output buffer is full: again after so long */
 #define FINDING_MS 50 /* a port is being looked for */
 
@@ -153,9 +153,11 @@ step(struct bridge *b)
     if (!bridge_is_up(b))
         return;
     show_input(b);
-    if (b->face->changed && uw_serial_wait(b->port, UW_SERIAL_CHANGED, uw_usec(0)) > 0) {
+    /* Asked for even if nobody is told: the port's descriptor shows it until then. */
+    if (uw_serial_wait(b->port, UW_SERIAL_CHANGED, uw_usec(0)) & UW_SERIAL_CHANGED) {
         uw_serial_counts(b->port, &counts);
-        b->face->changed(b, &counts);
+        if (b->face->changed)
+            b->face->changed(b, &counts);
     }
     if (uw_serial_status(b->port) < 0 && uw_serial_input_waiting(b->port) == 0)
         lost(b);
@@ -219,22 +221,42 @@ all_ended(const struct bridge *bridges, unsigned count)
     return 1;
 }
 
-static void
-poll_once(struct bridge *bridges, unsigned count, struct uw_usec until)
+static int
+poll_once(struct bridge *bridges, unsigned count, struct uw_usec until, int stop)
 {
     struct polled polled[BRIDGES_MAX];
     struct pollfd fds[POLLS_MAX];
     int timeout = time_left(until);
     unsigned n = collect(bridges, count, polled, fds, &timeout);
 
-    if (poll(fds, n, timeout) < 0)
-        return; /* a signal: the caller looks */
+    fds[n] = (struct pollfd){.fd = stop, .events = POLLIN};
+    if (poll(fds, n + 1, timeout) < 0)
+        return 0; /* a signal: the caller looks */
     for (unsigned i = 0; i < count; i++) {
         struct bridge *b = polled[i].bridge;
 
         if (polled[i].count && b->face->ready(b, &fds[polled[i].first], polled[i].count))
             b->ended = 1;
     }
+    return fds[n].revents != 0;
+}
+
+static void
+end_finders(struct cli *cli, struct bridge *bridges, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (bridges[i].finding) {
+            uw_loop_interrupt(cli->loop);
+            pthread_join(bridges[i].finder, NULL);
+        }
+}
+
+static void
+step_all(struct bridge *bridges, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!bridges[i].ended)
+            step(&bridges[i]);
 }
 
 int
@@ -247,19 +269,26 @@ bridges_run(struct cli *cli, struct bridge *bridges, unsigned count)
 
     cli_end_cleanly(cli);
     while (!all_ended(bridges, count) && !cli_interrupted() && uw_now().us < until.us) {
-        for (unsigned i = 0; i < count; i++)
-            if (!bridges[i].ended)
-                step(&bridges[i]);
+        step_all(bridges, count);
         if (!all_ended(bridges, count))
-            poll_once(bridges, count, until);
+            (void)poll_once(bridges, count, until, -1);
     }
-    for (unsigned i = 0; i < count; i++) {
-        if (bridges[i].finding) {
-            uw_loop_interrupt(cli->loop);
-            pthread_join(bridges[i].finder, NULL);
-        }
+    end_finders(cli, bridges, count);
+    for (unsigned i = 0; i < count; i++)
         if (bridges[i].code)
             code = bridges[i].code;
-    }
     return cli_interrupted() && !code ? CLI_INTERRUPTED : code;
+}
+
+void
+bridges_serve(struct cli *cli, struct bridge *bridges, unsigned count, int stop)
+{
+    int stopped = 0;
+
+    while (!stopped && !all_ended(bridges, count)) {
+        step_all(bridges, count);
+        if (!all_ended(bridges, count))
+            stopped = poll_once(bridges, count, uw_never(), stop);
+    }
+    end_finders(cli, bridges, count);
 }

@@ -17,6 +17,7 @@
 
 #define BRIDGE_BUFFER 4096u
 #define BRIDGES_MAX   32u
+#define FACE_POLLS    10u
 
 struct bridge;
 
@@ -27,7 +28,7 @@ struct face {
     void (*close)(struct bridge *bridge);
     /* Where programs find it, for a person. */
     void (*where)(const struct bridge *bridge, char *buf, size_t size);
-    /* What to poll: fills in up to 2; returns how many. */
+    /* What to poll: fills in up to FACE_POLLS; returns how many. */
     unsigned (*polls)(struct bridge *bridge, struct pollfd *fds);
     /* They were polled. 0, or 1: the bridge is to end. */
     int (*ready)(struct bridge *bridge, const struct pollfd *fds, unsigned count);
@@ -75,6 +76,9 @@ void bridge_failed(struct bridge *bridge, const struct uw_fault *fault);
 
 /* Runs until all have ended, the duration is over or Ctrl-C. Returns an exit code. */
 int bridges_run(struct cli *cli, struct bridge *bridges, unsigned count);
+
+/* Runs until all have ended or `stop` can be read from, or is closed at its other end. */
+void bridges_serve(struct cli *cli, struct bridge *bridges, unsigned count, int stop);
 
 extern const struct face face_tcp, face_rfc2217, face_pty, face_terminal;
 

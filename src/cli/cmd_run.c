@@ -15,10 +15,13 @@
 #include "child.h"
 #include "cli.h"
 #include "names.h"
+#include "runtty.h"
 #include "shares.h"
 #include "target.h"
 
 #define HIDAPI "libhidapi-libusb.so.0"
+#define LIBUSB "libusb-1.0.so.0"
+#define TTY    "usbwire-tty.so"
 
 /* ---- which devices ---- */
 
@@ -169,12 +172,12 @@ share_devices(struct cli *cli, struct shares *shares)
 
 /* ---- what is preloaded ---- */
 
-/* The folder of the drop-in: beside the library this program uses, where both are installed or both
- * are built. NULL: not found. */
+/* The folder of a file to preload: beside the library this program uses, where both are installed
+ * or both are built. NULL: not found. */
 static char *
-find_folder(void)
+find_folder(const char *name)
 {
-    static const char *const places[] = {"usbwire", "libusb"};
+    static const char *const places[] = {"usbwire", "libusb", "tty"};
     char *library, *found = NULL;
     Dl_info info;
 
@@ -186,7 +189,7 @@ find_folder(void)
 
         if (asprintf(&folder, "%s/%s", library, places[i]) < 0)
             break;
-        if (asprintf(&file, "%s/libusb-1.0.so.0", folder) >= 0 && access(file, R_OK) == 0)
+        if (asprintf(&file, "%s/%s", folder, name) >= 0 && access(file, R_OK) == 0)
             found = folder;
         else
             free(folder);
@@ -194,6 +197,24 @@ find_folder(void)
     }
     free(library);
     return found;
+}
+
+/* The same, or a message. */
+static char *
+need_folder(const char *name)
+{
+    char *folder = find_folder(name);
+
+    if (!folder)
+        cli_error("%s of usbwire is not installed beside libusbwire.so.0", name);
+    else if (strpbrk(folder, ": ")) {
+        cli_error("LD_PRELOAD cannot name the folder \"%s\": a blank or colon in it separates "
+                  "names there",
+                  folder);
+        free(folder);
+        folder = NULL;
+    }
+    return folder;
 }
 
 /* hidapi's libusb flavour has the same functions as the one for the kernel's hidraw devices. */
@@ -220,29 +241,51 @@ add_library_path(const char *folder)
     return code;
 }
 
+/* Puts it before what is preloaded already. */
 static int
-set_preload(const struct cli *cli)
+add_preload(const char *names)
 {
     const char *before = getenv("LD_PRELOAD");
-    char *folder = find_folder(), *list = NULL;
+    char *list = NULL;
     int code = 0;
 
-    if (!folder)
-        return cli_error("the libusb of usbwire is not installed beside libusbwire.so.0");
-    if (strpbrk(folder, ": "))
-        code = cli_error("LD_PRELOAD cannot name the folder \"%s\": a blank or colon in it "
-                         "separates names there",
-                         folder);
-    else if (cli_has(cli, OPT_HID))
-        code = check_hidapi();
-    if (!code && (asprintf(&list, "%s/usbwire-redirect.so:%s/libusb-1.0.so.0%s%s%s", folder, folder,
-                           cli_has(cli, OPT_HID) ? ":" HIDAPI : "", before && *before ? ":" : "",
-                           before ? before : "") < 0 ||
-                  setenv("LD_PRELOAD", list, 1)))
+    if (asprintf(&list, "%s%s%s", names, before && *before ? ":" : "", before ? before : "") < 0 ||
+        setenv("LD_PRELOAD", list, 1))
         code = cli_error("out of memory");
     free(list);
+    return code;
+}
+
+static int
+preload_tty(void)
+{
+    char *folder = need_folder(TTY), *name = NULL;
+    int code = TARGET_WRAPPER_FAILED;
+
+    if (folder)
+        code = asprintf(&name, "%s/%s", folder, TTY) < 0 ? cli_error("out of memory")
+                                                         : add_preload(name);
+    free(name);
+    free(folder);
+    return code;
+}
+
+static int
+preload_libusb(const struct cli *cli)
+{
+    char *folder = need_folder(LIBUSB), *names = NULL;
+    int code = folder ? 0 : TARGET_WRAPPER_FAILED;
+
+    if (!code && cli_has(cli, OPT_HID))
+        code = check_hidapi();
+    if (!code)
+        code = asprintf(&names, "%s/usbwire-redirect.so:%s/%s%s", folder, folder, LIBUSB,
+                        cli_has(cli, OPT_HID) ? ":" HIDAPI : "") < 0
+                   ? cli_error("out of memory")
+                   : add_preload(names);
     if (!code)
         code = add_library_path(folder);
+    free(names);
     free(folder);
     return code;
 }
@@ -257,28 +300,47 @@ set_environment(const struct cli *cli, const struct shares *shares)
         setenv("USBWIRE_DEVICES", "all", 1))
         code = cli_error("out of memory");
     free(addresses);
-    return code ? code : set_preload(cli);
+    return code ? code : preload_libusb(cli);
+}
+
+/* ---- the command ---- */
+
+/* With a server: its devices, and with --tty their serial ports. */
+static int
+run_on_devices(struct cli *cli, const char *path)
+{
+    struct shares *shares = shares_new();
+    struct runtty *tty = NULL;
+    int code = shares ? 0 : cli_error("out of memory");
+
+    if (!code)
+        code = share_devices(cli, shares);
+    if (!code && cli_has(cli, OPT_TTY))
+        code = runtty_open(cli, shares, &tty);
+    if (!code)
+        code = set_environment(cli, shares);
+    if (!code && cli_has(cli, OPT_TTY))
+        code = preload_tty();
+    code = code ? TARGET_WRAPPER_FAILED : child_run(path, cli->operands);
+    runtty_close(tty);
+    shares_free(shares);
+    return code;
 }
 
 int
 cmd_run(struct cli *cli)
 {
-    struct shares *shares;
     char path[PATH_MAX];
     int code;
 
     if (!cli->num_operands)
         return cli_usage("run needs a command to run, as in usbwire run -- lsusb");
+    if (!cli_has(cli, OPT_TTY) && (cli_has(cli, OPT_INTERFACE) || cli_has(cli, OPT_RECONNECT)))
+        return cli_usage("--interface and --reconnect are for the ports that --tty opens");
     code = target_find(cli->operands[0], path);
     if (code)
         return code;
-    shares = shares_new();
-    if (!shares)
-        code = cli_error("out of memory");
-    if (code || share_devices(cli, shares) || set_environment(cli, shares))
-        code = TARGET_WRAPPER_FAILED;
-    else
-        code = child_run(path, cli->operands);
-    shares_free(shares);
-    return code;
+    if (!cli_has(cli, OPT_TTY) || runtty_wants_ports(cli))
+        return run_on_devices(cli, path);
+    return preload_tty() ? TARGET_WRAPPER_FAILED : child_run(path, cli->operands);
 }

@@ -9,6 +9,7 @@
 
 #include "bridge.h"
 #include "json.h"
+#include "ports.h"
 
 #define POLL_LINES_MS 100
 
@@ -24,11 +25,7 @@ static const struct {
 
 struct serial {
     struct cli *cli;
-    const struct face *face;
-    const char *argument;
-    struct uw_serial_config config;
-    struct bridge *bridges;
-    unsigned count;
+    struct ports ports;
 };
 
 /* ---- options ---- */
@@ -36,16 +33,16 @@ struct serial {
 static int
 choose_face(struct serial *s)
 {
-    s->face = &face_terminal;
+    s->ports.face = &face_terminal;
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (!cli_has(s->cli, places[i].option))
             continue;
-        if (s->argument)
+        if (s->ports.argument)
             return cli_usage("--pty, --rfc2217 and --tcp exclude each other; give one of them");
-        s->face = places[i].face;
-        s->argument = cli_text(s->cli, places[i].option, NULL);
+        s->ports.face = places[i].face;
+        s->ports.argument = cli_text(s->cli, places[i].option, NULL);
     }
-    if (cli_has(s->cli, OPT_ALL) && !s->argument)
+    if (cli_has(s->cli, OPT_ALL) && !s->ports.argument)
         return cli_usage("--all needs a place for every port: --pty, --rfc2217 or --tcp");
     return 0;
 }
@@ -78,7 +75,7 @@ number(const struct cli *cli, enum cli_option_id option)
 static int
 read_config(struct serial *s)
 {
-    struct uw_serial_config *c = &s->config;
+    struct uw_serial_config *c = &s->ports.config;
     const char *format = cli_text(s->cli, OPT_FORMAT, NULL);
 
     uw_serial_config_init(c);
@@ -88,78 +85,13 @@ read_config(struct serial *s)
     c->rts = number(s->cli, OPT_RTS);
     c->interface = number(s->cli, OPT_INTERFACE);
     c->latency = number(s->cli, OPT_LATENCY_TIMER);
-    if (s->face == &face_rfc2217)
+    if (s->ports.face == &face_rfc2217)
         c->poll_lines = POLL_LINES_MS;
     if (format && read_format(c, format) < 0)
         return cli_usage("--format '%s' is none; give data bits, parity and stop bits as 8N1, 7E1 "
                          "or 8N1.5",
                          format);
     return 0;
-}
-
-/* ---- one port ---- */
-
-/* A name that stays: the serial number, or else the place; and which of several ports. */
-static void
-label(struct bridge *b, struct uw_device *device, unsigned interface, int several)
-{
-    char serial[48] = "";
-    size_t n;
-
-    if (uw_device_string(device, uw_device_descriptor(device)->iSerialNumber, 0, serial,
-                         sizeof(serial), uw_msec(2000), NULL) < 0 ||
-        !serial[0])
-        snprintf(serial, sizeof(serial), "%s", uw_device_info(device)->busid);
-    if (several)
-        snprintf(b->label, sizeof(b->label), "%s-if%u", serial, interface);
-    else
-        snprintf(b->label, sizeof(b->label), "%s", serial);
-    for (n = 0; b->label[n]; n++)
-        if (!isalnum((unsigned char)b->label[n]) && !strchr("-_.:", b->label[n]))
-            b->label[n] = '_';
-}
-
-/* With --all: a file of its own in the directory, or the next TCP port. */
-static void
-place_for(const struct serial *s, const struct bridge *b, char *buf, size_t size)
-{
-    const char *colon = strrchr(s->argument, ':'), *port = colon ? colon + 1 : s->argument;
-    unsigned long first = strtoul(port, NULL, 10);
-
-    if (s->face == &face_pty)
-        snprintf(buf, size, "%s/%s", s->argument, b->label);
-    else
-        snprintf(buf, size, "%.*s%lu", (int)(port - s->argument), s->argument,
-                 first ? first + (unsigned)(b - s->bridges) : 0);
-}
-
-/* Opens a port of a device and its face. 0, or an exit code after a message. */
-static int
-open_port(struct serial *s, struct uw_device *device, int interface, int several)
-{
-    struct bridge *b = &s->bridges[s->count];
-    struct uw_serial_config config = s->config;
-    struct uw_serial_info info;
-    struct uw_fault fault;
-    char place[600];
-
-    memset(b, 0, sizeof(*b));
-    b->cli = s->cli;
-    b->face = s->face;
-    config.interface = interface;
-    if (uw_serial_open_device(device, &config, &b->port, &fault) < 0)
-        return cli_fault(&fault, CLI_CHOOSING);
-    s->count++;
-    uw_serial_info(b->port, &info);
-    snprintf(b->name, sizeof(b->name), "%.80s, %s, interface %u", uw_device_name(device), info.chip,
-             info.interface);
-    if (!s->argument)
-        return b->face->open(b, NULL);
-    label(b, device, info.interface, several);
-    if (!cli_has(s->cli, OPT_ALL))
-        return b->face->open(b, s->argument);
-    place_for(s, b, place, sizeof(place));
-    return b->face->open(b, place);
 }
 
 /* ---- many ---- */
@@ -173,15 +105,7 @@ struct visit {
 static void
 open_each(struct visit *v, struct uw_device *device)
 {
-    struct serial *s = v->serial;
-    struct uw_serial_info info, second;
-    int several = uw_serial_port_at(device, 1, &second);
-
-    for (unsigned i = 0; !v->code && s->count < BRIDGES_MAX; i++) {
-        if (!uw_serial_port_at(device, i, &info))
-            return;
-        v->code = open_port(s, device, (int)info.interface, several);
-    }
+    v->code = ports_open_all(&v->serial->ports, device);
 }
 
 static void
@@ -267,10 +191,10 @@ print_places(struct serial *s)
     json_t *list = cli_has(s->cli, OPT_JSON) ? json_array() : NULL;
     char where[700];
 
-    for (unsigned i = 0; i < s->count; i++) {
-        struct bridge *b = &s->bridges[i];
+    for (unsigned i = 0; i < s->ports.count; i++) {
+        struct bridge *b = &s->ports.bridges[i];
 
-        s->face->where(b, where, sizeof(where));
+        s->ports.face->where(b, where, sizeof(where));
         if (list)
             json_array_append_new(
                 list, json_pack("{ss ss ss}", "where", where, "port", b->name, "label", b->label));
@@ -288,12 +212,12 @@ open_ports(struct serial *s)
 
     if (!cli_has(s->cli, OPT_ALL)) {
         code = cli_choose(s->cli);
-        return code ? code : open_port(s, s->cli->device, s->config.interface, 1);
+        return code ? code : ports_open(&s->ports, s->cli->device, s->ports.config.interface, 1);
     }
     code = cli_connect(s->cli);
     if (!code)
         code = each_device(s, open_each, &v);
-    if (!code && !s->count) {
+    if (!code && !s->ports.count) {
         cli_error("none of the server's devices has a serial port that can be opened");
         code = CLI_NO_DEVICE;
     }
@@ -303,7 +227,7 @@ open_ports(struct serial *s)
 int
 cmd_serial(struct cli *cli)
 {
-    struct serial s = {.cli = cli};
+    struct serial s = {.cli = cli, .ports = {.cli = cli}};
     int code = choose_face(&s);
 
     if (!code)
@@ -312,18 +236,13 @@ cmd_serial(struct cli *cli)
         return code;
     if (cli_has(cli, OPT_LIST))
         return list_ports(&s);
-    s.bridges = calloc(BRIDGES_MAX, sizeof(*s.bridges));
-    if (!s.bridges)
-        return cli_error("out of memory");
-    code = open_ports(&s);
-    if (!code && s.argument)
+    code = ports_init(&s.ports);
+    if (!code)
+        code = open_ports(&s);
+    if (!code && s.ports.argument)
         code = print_places(&s);
     if (!code)
-        code = bridges_run(cli, s.bridges, s.count);
-    for (unsigned i = 0; i < s.count; i++) {
-        s.face->close(&s.bridges[i]);
-        uw_serial_free(s.bridges[i].port);
-    }
-    free(s.bridges);
+        code = bridges_run(cli, s.ports.bridges, s.ports.count);
+    ports_free(&s.ports);
     return code;
 }

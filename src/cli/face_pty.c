@@ -3,7 +3,8 @@
  *
  * What a program sets on it - rate, stop bits, flow control - reaches the device before the
  * program's next byte does. The kernel's pseudo-terminals have no modem lines, no parity and no
- * break; programs that need those take RFC 2217 or 'usbwire run --tty'.
+ * break; programs that need those take RFC 2217 or 'usbwire run --tty', which asks at the side
+ * (ttyside.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 
 #include "bridge.h"
 #include "ptyline.h"
+#include "ttyside.h"
 
 #define OUT_MAX 16384u
 
@@ -28,6 +30,8 @@ struct pty {
     struct uw_serial_config tried; /* what the port is set to, or refused to be */
     uint8_t out[OUT_MAX];
     size_t out_size;
+    int own_flush; /* the next notice of a flush is of our making */
+    struct ttyside side;
 };
 
 static struct pty *
@@ -78,20 +82,6 @@ open_pair(struct bridge *b, struct pty *p)
     return ioctl(p->master, TIOCPKT, &on);
 }
 
-static int
-open_face(struct bridge *b, const char *argument)
-{
-    struct pty *p = calloc(1, sizeof(*p));
-
-    if (!p)
-        return cli_error("out of memory");
-    b->own = p;
-    p->master = p->slave = p->watch = -1;
-    if (open_pair(b, p) < 0)
-        return cli_error("no pseudo-terminal could be made: %s", strerror(errno));
-    return make_link(p, argument);
-}
-
 /* The link goes, unless it is another's by now. */
 static void
 drop_link(struct pty *p)
@@ -114,6 +104,7 @@ close_face(struct bridge *b)
     if (!p)
         return;
     drop_link(p);
+    ttyside_close(&p->side);
     if (p->watch >= 0)
         close(p->watch);
     if (p->slave >= 0)
@@ -127,7 +118,9 @@ close_face(struct bridge *b)
 static void
 where(const struct bridge *b, char *buf, size_t size)
 {
-    snprintf(buf, size, "%s -> %s", pty_of(b)->link, pty_of(b)->path);
+    const struct pty *p = pty_of(b);
+
+    snprintf(buf, size, "%s%s%s", p->link, p->link[0] ? " -> " : "", p->path);
 }
 
 static unsigned
@@ -141,13 +134,29 @@ polls(struct bridge *b, struct pollfd *fds)
     if (p->out_size)
         fds[0].events |= POLLOUT;
     fds[1] = (struct pollfd){.fd = p->watch, .events = POLLIN};
-    return 2;
+    return 2 + ttyside_polls(&p->side, fds + 2);
 }
 
 /* Who opens a serial port does not expect what came while nobody had it open. */
 static void
-count_users(struct pty *p)
+first_came(struct pty *p)
 {
+    p->own_flush = tcflush(p->slave, TCIFLUSH) == 0;
+    p->out_size = 0;
+}
+
+static void
+last_left(struct bridge *b)
+{
+    struct termios t;
+
+    ttyside_left(&pty_of(b)->side, b, tcgetattr(pty_of(b)->slave, &t) == 0 && t.c_cflag & HUPCL);
+}
+
+static void
+count_users(struct bridge *b)
+{
+    struct pty *p = pty_of(b);
     union {
         struct inotify_event first;
         char bytes[1024];
@@ -159,34 +168,58 @@ count_users(struct pty *p)
 
         memcpy(&e, buf.bytes + at, sizeof(e));
         at += (ssize_t)(sizeof(e) + e.len);
-        if (e.mask & IN_OPEN && p->users++ == 0) {
-            (void)tcflush(p->slave, TCIFLUSH);
-            p->out_size = 0;
-        }
-        if (e.mask & IN_CLOSE && p->users > 0)
-            p->users--;
+        if (e.mask & IN_OPEN && p->users++ == 0)
+            first_came(p);
+        if (e.mask & IN_CLOSE && p->users > 0 && --p->users == 0)
+            last_left(b);
     }
 }
 
+/* ---- settings ---- */
+
 /* A setting that the chip refuses is said once. */
+static void
+set(struct bridge *b, const struct uw_serial_config *changes)
+{
+    struct uw_serial_config *tried = &pty_of(b)->tried;
+    struct uw_fault fault;
+
+    if (uw_serial_set_config(b->port, changes, &fault) < 0)
+        bridge_failed(b, &fault);
+    ptyline_take(tried, changes);
+}
+
 static void
 follow_settings(struct bridge *b)
 {
     struct pty *p = pty_of(b);
     struct uw_serial_config changes;
-    struct uw_fault fault;
 
-    if (!bridge_is_up(b) || !ptyline_changes(p->master, &p->tried, &changes))
-        return;
-    if (uw_serial_set_config(b->port, &changes, &fault) < 0)
-        bridge_failed(b, &fault);
-    if (changes.baud >= 0)
-        p->tried.baud = changes.baud;
-    if (changes.stop_bits >= 0)
-        p->tried.stop_bits = changes.stop_bits;
-    if (changes.flow >= 0)
-        p->tried.flow = changes.flow;
+    if (bridge_is_up(b) && ptyline_changes(p->master, &p->tried, &changes))
+        set(b, &changes);
 }
+
+/* Apart from the rest: a chip that has no such frame does at least the rate. */
+static void
+set_frame(struct bridge *b, unsigned c_cflag)
+{
+    struct uw_serial_config changes;
+
+    follow_settings(b);
+    if (bridge_is_up(b) && ptyline_frame_changes(c_cflag, &pty_of(b)->tried, &changes))
+        set(b, &changes);
+}
+
+static unsigned
+frame(struct bridge *b)
+{
+    struct uw_serial_config now;
+
+    uw_serial_get_config(b->port, &now);
+    return ptyline_frame(&now);
+}
+
+/* ---- bytes ---- */
 
 static void
 flush(struct pty *p)
@@ -199,8 +232,34 @@ flush(struct pty *p)
     p->out_size -= (size_t)n;
 }
 
-/* In packet mode the first byte says what follows: 0 is data, else something happened. */
+static int
+drop(struct bridge *b, unsigned buffers, struct uw_fault *fault)
+{
+    if (buffers & UW_SERIAL_INPUT)
+        pty_of(b)->out_size = 0;
+    if (buffers & UW_SERIAL_OUTPUT)
+        b->pending_size = 0;
+    return buffers && bridge_is_up(b) ? uw_serial_flush(b->port, buffers, fault) : 0;
+}
+
+/* A program flushed: what is behind the pseudo-terminal goes with what was in it. */
 static void
+note_flush(struct bridge *b, uint8_t notice)
+{
+    struct pty *p = pty_of(b);
+    unsigned buffers = (notice & TIOCPKT_FLUSHREAD && !p->own_flush ? UW_SERIAL_INPUT : 0u) |
+                       (notice & TIOCPKT_FLUSHWRITE ? UW_SERIAL_OUTPUT : 0u);
+    struct uw_fault fault;
+
+    if (notice & TIOCPKT_FLUSHREAD)
+        p->own_flush = 0;
+    if (drop(b, buffers, &fault) < 0)
+        bridge_failed(b, &fault);
+}
+
+/* In packet mode the first byte says what follows: 0 is data, else something happened. Returns
+ * whether there was anything. */
+static int
 read_master(struct bridge *b)
 {
     struct pty *p = pty_of(b);
@@ -208,23 +267,51 @@ read_master(struct bridge *b)
     ssize_t n = read(p->master, bytes, sizeof(bytes));
 
     if (n <= 0)
-        return;
+        return 0;
     follow_settings(b);
     if (bytes[0] == TIOCPKT_DATA && n > 1)
         bridge_send(b, bytes + 1, (size_t)n - 1);
-    else if (bytes[0] & TIOCPKT_FLUSHREAD)
-        p->out_size = 0;
+    else
+        note_flush(b, bytes[0]);
+    return 1;
+}
+
+/* A read that finds nothing has waited for what the kernel was still moving. */
+static int
+take_all(struct bridge *b)
+{
+    while (!bridge_is_full(b))
+        if (!read_master(b))
+            return 1;
+    return 0;
 }
 
 static int
 ready(struct bridge *b, const struct pollfd *fds, unsigned count)
 {
+    struct pty *p = pty_of(b);
+
     if (count > 1 && fds[1].revents & POLLIN)
-        count_users(pty_of(b));
+        count_users(b);
     if (fds[0].revents & (POLLIN | POLLPRI))
-        read_master(b);
-    flush(pty_of(b));
+        (void)read_master(b);
+    flush(p);
+    if (count > 2)
+        ttyside_ready(&p->side, b, fds + 2, count - 2);
     return 0;
+}
+
+static int
+work(struct bridge *b)
+{
+    return ttyside_work(&pty_of(b)->side, b);
+}
+
+static void
+changed(struct bridge *b, const struct uw_serial_counts *counts)
+{
+    (void)counts;
+    (void)ttyside_work(&pty_of(b)->side, b);
 }
 
 static size_t
@@ -245,6 +332,30 @@ show(struct bridge *b, const uint8_t *bytes, size_t size)
     flush(p);
 }
 
+/* ---- opening ---- */
+
+/* Without a link: for a program that is told the pseudo-terminal's own name. */
+static int
+open_face(struct bridge *b, const char *argument)
+{
+    struct pty *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return cli_error("out of memory");
+    b->own = p;
+    p->master = p->slave = p->watch = p->side.listener = -1;
+    if (open_pair(b, p) < 0)
+        return cli_error("no pseudo-terminal could be made: %s", strerror(errno));
+    p->side.take_all = take_all;
+    p->side.set_frame = set_frame;
+    p->side.frame = frame;
+    p->side.drop = drop;
+    if (ttyside_open(&p->side, p->slave) < 0)
+        cli_remark(b->cli, "%s: no socket beside it, so 'usbwire run --tty' cannot serve it: %s",
+                   p->path, strerror(errno));
+    return argument ? make_link(p, argument) : 0;
+}
+
 const struct face face_pty = {
     .name = "pty",
     .open = open_face,
@@ -252,6 +363,8 @@ const struct face face_pty = {
     .where = where,
     .polls = polls,
     .ready = ready,
+    .work = work,
     .room = room,
     .show = show,
+    .changed = changed,
 };

@@ -18,7 +18,7 @@ ptyline_begin(int slave, const struct uw_serial_config *c)
     t.c_iflag = 0;
     t.c_oflag = 0;
     t.c_lflag = EXTPROC;
-    t.c_cflag = CS8 | CREAD | CLOCAL | BOTHER;
+    t.c_cflag = CS8 | CREAD | CLOCAL | HUPCL | BOTHER;
     if (c->stop_bits == UW_STOP_2)
         t.c_cflag |= CSTOPB;
     if (c->flow == UW_FLOW_RTS_CTS)
@@ -64,4 +64,67 @@ ptyline_changes(int master, const struct uw_serial_config *c, struct uw_serial_c
         changed |= differs(stop, c->stop_bits, &ret->stop_bits);
     changed |= differs(flow_of(&t), c->flow, &ret->flow);
     return changed;
+}
+
+/* By enum uw_serial_parity. */
+static const unsigned parities[] = {
+    [UW_PARITY_NONE] = 0,
+    [UW_PARITY_ODD] = PARENB | PARODD,
+    [UW_PARITY_EVEN] = PARENB,
+    [UW_PARITY_MARK] = PARENB | PARODD | CMSPAR,
+    [UW_PARITY_SPACE] = PARENB | CMSPAR,
+};
+
+static const unsigned sizes[] = {CS5, CS6, CS7, CS8};
+
+static int
+parity_of(unsigned c_cflag)
+{
+    unsigned bits = c_cflag & PARENB ? c_cflag & (PARENB | PARODD | CMSPAR) : 0;
+
+    for (int i = 0; i < (int)(sizeof(parities) / sizeof(parities[0])); i++)
+        if (parities[i] == bits)
+            return i;
+    return UW_PARITY_NONE;
+}
+
+static int
+data_bits_of(unsigned c_cflag)
+{
+    for (int i = 0; i < (int)(sizeof(sizes) / sizeof(sizes[0])); i++)
+        if (sizes[i] == (c_cflag & CSIZE))
+            return 5 + i;
+    return 8;
+}
+
+int
+ptyline_frame_changes(unsigned c_cflag, const struct uw_serial_config *c,
+                      struct uw_serial_config *ret)
+{
+    uw_serial_config_init(ret);
+    return differs(data_bits_of(c_cflag), c->data_bits, &ret->data_bits) |
+           differs(parity_of(c_cflag), c->parity, &ret->parity);
+}
+
+unsigned
+ptyline_frame(const struct uw_serial_config *c)
+{
+    return sizes[c->data_bits - 5] | parities[c->parity];
+}
+
+static void
+take(int *field, int value)
+{
+    if (value >= 0)
+        *field = value;
+}
+
+void
+ptyline_take(struct uw_serial_config *c, const struct uw_serial_config *changes)
+{
+    take(&c->baud, changes->baud);
+    take(&c->data_bits, changes->data_bits);
+    take(&c->parity, changes->parity);
+    take(&c->stop_bits, changes->stop_bits);
+    take(&c->flow, changes->flow);
 }

@@ -18,4 +18,13 @@ int ptyline_begin(int slave, const struct uw_serial_config *config);
 int ptyline_changes(int master, const struct uw_serial_config *config,
                     struct uw_serial_config *ret_changes);
 
+/* Data bits and parity, which programs ask for elsewhere: bits of TTY_FRAME. The first as
+ * ptyline_changes. */
+int ptyline_frame_changes(unsigned c_cflag, const struct uw_serial_config *config,
+                          struct uw_serial_config *ret_changes);
+unsigned ptyline_frame(const struct uw_serial_config *config);
+
+/* What is not -1 in `changes`. */
+void ptyline_take(struct uw_serial_config *config, const struct uw_serial_config *changes);
+
 #endif

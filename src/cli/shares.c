@@ -95,6 +95,16 @@ shares_count(const struct shares *s)
     return s->count;
 }
 
+struct uw_device *
+shares_device(const struct shares *s, unsigned index)
+{
+    const struct share *one = s->first;
+
+    for (; index > 0; index--)
+        one = one->next;
+    return one->device;
+}
+
 char *
 shares_addresses(const struct shares *s)
 {

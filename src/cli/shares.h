@@ -23,6 +23,9 @@ int shares_add(struct shares *shares, struct cli *cli, const char *busid, int le
 
 unsigned shares_count(const struct shares *shares);
 
+/* By index from 0; borrowed. */
+struct uw_device *shares_device(const struct shares *shares, unsigned index);
+
 /* The addresses of all, as USBWIRE_SERVERS takes them; free with free(). NULL: out of memory. */
 char *shares_addresses(const struct shares *shares);
 

@@ -56,7 +56,7 @@ search(const char *name, char path[PATH_MAX])
 static int
 refuse(const char *path, const char *why)
 {
-    cli_error("%s %s, so the dynamic linker will not load the libusb of usbwire into it", path,
+    cli_error("%s %s, so the dynamic linker will not load what usbwire preloads into it", path,
               why);
     return TARGET_CANNOT_RUN;
 }

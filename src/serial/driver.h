@@ -15,6 +15,7 @@
 #include "serial/plan.h"
 
 #define SERIAL_RESETS_ON_DTR 1u /* quirk: the board has a capacitor from DTR to its reset */
+#define SERIAL_RESETS_ON_RTS 2u /* quirk: RTS without DTR resets the device itself */
 
 /* A row of quirks.def. */
 struct serial_quirk {

@@ -77,6 +77,16 @@ change_one(struct uw_serial *p, unsigned line, int value)
     return 0;
 }
 
+/* For when the port is open again. */
+static void
+remember_given(struct uw_serial *p, int dtr, int rts)
+{
+    if (dtr >= 0)
+        remember(p, UW_LINE_DTR, dtr);
+    if (rts >= 0)
+        remember(p, UW_LINE_RTS, rts);
+}
+
 int
 uw_serial_set_lines(struct uw_serial *p, int dtr, int rts, struct uw_fault *fault)
 {
@@ -86,9 +96,10 @@ uw_serial_set_lines(struct uw_serial *p, int dtr, int rts, struct uw_fault *faul
 
     uw_loop_lock(p->loop);
     r = serial_check_locked(p, fault);
-    if (r == 0 && dtr >= 0 && rts >= 0) {
-        remember(p, UW_LINE_DTR, dtr);
-        remember(p, UW_LINE_RTS, rts);
+    if (p->status < 0) {
+        remember_given(p, dtr, rts);
+    } else if (r == 0 && dtr >= 0 && rts >= 0) {
+        remember_given(p, dtr, rts);
         send = BOTH;
     } else if (r == 0 && dtr >= 0) {
         send = change_one(p, UW_LINE_DTR, dtr);

@@ -498,10 +498,21 @@ end_for_now(struct uw_serial *p)
     release(p);
 }
 
+/* Which lines are put back. A line that resets the board has done so if that is how it went away:
+ * put back, it would do it again. */
+static unsigned
+lines_again(const struct uw_serial *p)
+{
+    if (p->chip.quirks & SERIAL_RESETS_ON_RTS &&
+        (p->outputs & (UW_LINE_DTR | UW_LINE_RTS)) == UW_LINE_RTS)
+        return 0;
+    return p->outputs_known;
+}
+
 static int
 open_again(struct uw_serial *p, struct uw_fault *fault)
 {
-    unsigned index = p->chip.index;
+    unsigned index = p->chip.index, outputs;
     struct serial_chip chip;
     int r;
 
@@ -515,11 +526,15 @@ open_again(struct uw_serial *p, struct uw_fault *fault)
         return r;
     uw_loop_lock(p->loop);
     p->asked_bytes = 0;
-    r = set_up_locked(p, p->outputs_known, fault);
-    if (r == 0)
+    outputs = p->outputs;
+    r = set_up_locked(p, lines_again(p), fault);
+    if (r == 0) {
         p->status = p->late_status = 0;
-    else
+        p->pending = p->outputs ^ outputs; /* set while this was under way */
+        serial_lines_settle(p);
+    } else {
         serial_pump_stop_locked(p);
+    }
     serial_update_fd(p);
     uw_loop_unlock(p->loop);
     return r;

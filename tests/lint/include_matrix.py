@@ -9,7 +9,7 @@ import re
 import tree
 
 LAYERS = ['base', 'wire', 'mdns', 'engine', 'transport', 'client', 'usb', 'serial', 'capture', 'syslog', 'discover',
-          'export', 'broker', 'sim', 'libusb', 'libusb01', 'cli']
+          'export', 'broker', 'sim', 'libusb', 'libusb01', 'tty', 'cli']
 
 # The other end of the cable shares the codec and nothing else.
 ONLY = {
@@ -18,7 +18,8 @@ ONLY = {
     'transport': {'transport', 'base'},
     'libusb': {'libusb', 'base'},
     'libusb01': {'libusb01'},
-    'cli': {'cli'},
+    'tty': {'tty', 'base'},
+    'cli': {'cli', 'tty'},
 }
 
 # Where only public headers may be used.
@@ -29,10 +30,10 @@ SYSTEM = {
     'sys/epoll.h': {'src/client', 'src/sim', 'src/libusb', 'bench'},
     'sys/timerfd.h': {'src/client', 'src/sim', 'src/libusb'},
     'sys/eventfd.h': {'src/client', 'src/sim', 'src/capture'},
-    'pthread.h': {'src/client', 'src/capture', 'src/libusb', 'src/cli', 'examples', 'tests', 'bench'},
-    'sys/socket.h': {'src/transport', 'src/client', 'src/capture', 'src/sim', 'src/cli', 'include', 'tests', 'bench'},
+    'pthread.h': {'src/client', 'src/capture', 'src/libusb', 'src/tty', 'src/cli', 'examples', 'tests', 'bench'},
+    'sys/socket.h': {'src/tty', 'src/transport', 'src/client', 'src/capture', 'src/sim', 'src/cli', 'include', 'tests', 'bench'},
     'poll.h': {'src/libusb', 'src/client', 'src/capture', 'src/sim', 'src/cli', 'src/transport', 'examples', 'tests', 'bench'},
-    'time.h': {'src/libusb', 'src/base', 'src/capture', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},
+    'time.h': {'src/tty', 'src/libusb', 'src/base', 'src/capture', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},
 }
 
 

@@ -467,4 +467,5 @@ def test_command_line():
             assert done.returncode == code and text in done.stderr, (words, done)
 
 
-main(sys.modules[__name__])
+if __name__ == '__main__':
+    main(sys.modules[__name__])

@@ -99,10 +99,26 @@ forget_claims(struct libusb_device_handle *h)
     world_unlock();
 }
 
+/* A child that closes what its parent opened must not take back the parent's transfers and claims,
+ * which it would, one by one. */
+static void
+let_go_of_inherited(struct libusb_device_handle *h)
+{
+    struct uw_device *device = remote_disown(h->dev->remote);
+
+    if (!device)
+        return;
+    pthread_mutex_lock(&h->ctx->lock);
+    h->claimed = 0;
+    pthread_mutex_unlock(&h->ctx->lock);
+    uw_device_free(device);
+}
+
 /* With the events lock held, so that no callback of this handle runs or will run. */
 static void
 end_handle(struct libusb_device_handle *h)
 {
+    let_go_of_inherited(h);
     transfer_drop_all(h->ctx, h);
     forget_claims(h);
     pthread_mutex_lock(&h->ctx->lock);

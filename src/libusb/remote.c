@@ -211,6 +211,7 @@ open_import(struct remote *r, struct uw_device **ret_device, struct uw_fault *fa
         world_lock();
         r->device = device;
         r->opens = 1;
+        r->inherited = 0;
         r->configuration = uw_device_configuration(device);
         world_unlock();
     }
@@ -236,4 +237,19 @@ remote_close(struct remote *r)
     if (--r->opens == 0)
         r->lingers_until = uw_usec_add(uw_now(), uw_msec(LINGER_MS));
     world_unlock();
+}
+
+struct uw_device *
+remote_disown(struct remote *r)
+{
+    struct uw_device *device = NULL;
+
+    world_lock();
+    if (r->inherited && r->opens == 1) {
+        device = r->device;
+        r->device = NULL;
+        r->released = uw_now();
+    }
+    world_unlock();
+    return device;
 }

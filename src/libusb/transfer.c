@@ -374,6 +374,7 @@ drop(struct libusb_context *ctx, const struct dropped *d)
 {
     int left;
 
+    transfer_collect(ctx); /* what has ended needs no cancelling */
     pthread_mutex_lock(&ctx->lock);
     cancel_dropped_locked(ctx, d);
     pthread_mutex_unlock(&ctx->lock);

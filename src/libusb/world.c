@@ -97,7 +97,12 @@ world_forked_locked(void)
 
     pthread_mutex_init(&enumerating, NULL);
     uw_list_each(pos, tmp, &remotes)
-        pthread_mutex_init(&UW_CONTAINER(pos, struct remote, link)->importing, NULL);
+    {
+        struct remote *r = UW_CONTAINER(pos, struct remote, link);
+
+        pthread_mutex_init(&r->importing, NULL);
+        r->inherited = r->device != NULL;
+    }
     listed_at = uw_usec(0);
 }
 

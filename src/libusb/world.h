@@ -48,6 +48,7 @@ struct remote {
     int gone;                      /* it went away; what comes under its name is another one */
     struct uw_device *device;      /* NULL: not imported */
     unsigned opens;                /* users of the import */
+    int inherited;                 /* in a forked child: the import is the parent's, too */
     struct uw_usec lingers_until;  /* instant, when opens is 0 */
     struct uw_usec released;       /* instant at which its last import was given back */
     uint32_t claims;               /* bit i: interface i */
@@ -101,6 +102,10 @@ void remote_unref(struct remote *remote);
  * library, with its fault. Undone by remote_close. */
 int remote_open(struct remote *remote, struct uw_device **ret_device, struct uw_fault *fault);
 void remote_close(struct remote *remote);
+
+/* In a forked child, before the last user closes an import that is its parent's, too: takes it out
+ * of the remote, to be freed, which is not told to the server. Otherwise NULL. */
+struct uw_device *remote_disown(struct remote *remote);
 
 /* 1 when the import lives. Needs the world's lock. */
 int remote_is_held_locked(const struct remote *remote);

@@ -186,6 +186,40 @@ test_contexts_of_their_own(void **state)
     finish(&c);
 }
 
+/* ---- lists of one context, which share their devices: what upstream's testcore does ---- */
+
+static void *
+list_again_and_again(void *arg)
+{
+    struct crew *c = ((struct member *)arg)->crew;
+
+    while (goes_on(c)) {
+        struct uw_usec since = uw_now();
+        libusb_device **list;
+
+        if (libusb_get_device_list(c->ctx, &list) != 3) {
+            atomic_store(&c->failed, 1);
+            break;
+        }
+        libusb_free_device_list(list, 1);
+        time_step(c, since);
+    }
+    return NULL;
+}
+
+static void
+test_lists_of_one_context(void **state)
+{
+    struct crew c = {.failed = 0};
+    struct member m[THREADS];
+
+    (void)state;
+    assert_int_equal(libusb_init(&c.ctx), 0);
+    start(&c, m, list_again_and_again);
+    finish(&c);
+    libusb_exit(c.ctx);
+}
+
 /* ---- asynchronous: one thread handles events, others submit, cancel and close ---- */
 
 static void *
@@ -367,6 +401,7 @@ main(void)
         cmocka_unit_test(test_sync_on_one_device),
         cmocka_unit_test(test_sync_on_several_devices),
         cmocka_unit_test(test_contexts_of_their_own),
+        cmocka_unit_test(test_lists_of_one_context),
         cmocka_unit_test(test_close_and_cancel_at_any_time),
         cmocka_unit_test(test_followers),
         cmocka_unit_test(test_mixed),

@@ -1,6 +1,7 @@
 /*
  * handle.c - open and close; configuration, claims, halts, reset
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "libusb/context.h"
@@ -15,6 +16,9 @@ handle_error(struct libusb_device_handle *handle, int error)
     int r = uw_error_libusb(error);
 
     (void)handle;
+    /* Nowhere promised, but there are programs that ask, lsusb for one. */
+    if (error < 0)
+        errno = uw_error_errno(error);
     if (r == LIBUSB_ERROR_NO_DEVICE)
         world_forget_list();
     return r;

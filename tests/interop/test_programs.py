@@ -43,6 +43,7 @@ def lsusb_says_what_it_says_at_the_server(lab):
     output = lab.through([], need('lsusb'), '-v')
     found = lsusb.split(output.text)
     expect_equal(len(found), len(theirs), output)
+    expect_equal(output.err, b'')
     for ours in map(_comparable, found.values()):
         expect(len(ours) > 20, 'lsusb said next to nothing:', ours)
         if ours in theirs:

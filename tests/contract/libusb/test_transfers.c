@@ -1,6 +1,7 @@
 /*
  * Transfers, synchronous and not; handling events in every style; close with transfers in flight.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +103,10 @@ test_sync(void **state)
     assert_int_equal(libusb_bulk_transfer(f->h, 0x8f, in, SIZE, &moved, 1000), LIBUSB_ERROR_IO);
     assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, NULL, SIZE, &moved, 1000),
                      LIBUSB_ERROR_INVALID_PARAM);
+    errno = 0;
     assert_int_equal(libusb_control_transfer(f->h, 0xc0, 0x7f, 0, 0, in, 8, 1000),
                      LIBUSB_ERROR_PIPE);
+    assert_int_equal(errno, EPIPE); /* lsusb says nothing then */
 }
 
 /* A read that times out loses nothing of what comes later. */

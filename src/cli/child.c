@@ -8,13 +8,17 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "target.h"
 
-static volatile sig_atomic_t child;
+/* How often it is looked whether somebody is left. */
+#define LOOK_MS 100u
+
+static volatile sig_atomic_t child, leaving;
 
 /* Every signal that programs are ended with, and those that a terminal sends to all of its group.
  */
@@ -23,6 +27,7 @@ static const int forwarded[] = {SIGTERM, SIGHUP}, ignored[] = {SIGINT, SIGQUIT, 
 static void
 forward(int number)
 {
+    leaving = 1;
     if (child > 0)
         kill((pid_t)child, number);
 }
@@ -65,6 +70,7 @@ child_run(const char *path, char **words)
     int r, status;
 
     set_handlers();
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what it leaves behind comes here */
     r = start(path, words);
     if (r) {
         cli_error("%s: %s", path, strerror(r));
@@ -75,4 +81,26 @@ child_run(const char *path, char **words)
             return TARGET_WRAPPER_FAILED;
     child = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Whom the program left behind and whom that left behind, unless they have ended. */
+static int
+somebody_is_left(void)
+{
+    pid_t pid;
+
+    do {
+        pid = waitpid(-1, NULL, WNOHANG);
+    } while (pid > 0);
+    return pid == 0;
+}
+
+void
+child_wait_for_rest(int (*are_needed)(void *data), void *data)
+{
+    struct sigaction leave = {.sa_handler = forward};
+
+    sigaction(SIGINT, &leave, NULL);
+    while (!leaving && somebody_is_left() && are_needed(data))
+        (void)usleep(LOOK_MS * 1000);
 }

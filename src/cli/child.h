@@ -9,4 +9,11 @@
  * the number of the signal that ended it, or 126 after a message when it does not start. */
 int child_run(const char *path, char **words);
 
+/*
+ * After that: waits for what the program left behind, as long as `are_needed` says that it needs
+ * what this process has. Signals that ask this process to end, of the terminal, too, end the
+ * waiting; it does not begin where they ended the program.
+ */
+void child_wait_for_rest(int (*are_needed)(void *data), void *data);
+
 #endif

@@ -19,6 +19,9 @@
 #include "shares.h"
 #include "target.h"
 
+/* How long a daemon may be without its device. */
+#define REST_MS 2000u
+
 #define HIDAPI "libhidapi-libusb.so.0"
 #define LIBUSB "libusb-1.0.so.0"
 #define TTY    "usbwire-tty.so"
@@ -305,6 +308,39 @@ set_environment(const struct cli *cli, const struct shares *shares)
 
 /* ---- the command ---- */
 
+/* A program may have become a daemon; that opens its device now, or closes it for a moment. */
+struct rest {
+    const struct cli *cli;
+    const struct shares *shares;
+    struct uw_usec used; /* instant */
+    int said;
+};
+
+static int
+are_needed(void *data)
+{
+    struct rest *r = (struct rest *)data;
+    struct uw_usec now = uw_now();
+
+    if (shares_are_used(r->shares)) {
+        r->used = now;
+        if (!r->said++)
+            cli_remark(r->cli,
+                       "%s has ended, and what it left behind still uses the devices; they "
+                       "are held for it until Ctrl-C",
+                       r->cli->operands[0]);
+    }
+    return uw_usec_sub(now, r->used).us < uw_msec(REST_MS).us;
+}
+
+static void
+wait_for_rest(const struct cli *cli, const struct shares *shares)
+{
+    struct rest rest = {cli, shares, uw_now(), 0};
+
+    child_wait_for_rest(are_needed, &rest);
+}
+
 /* With a server: its devices, and with --tty their serial ports. */
 static int
 run_on_devices(struct cli *cli, const char *path)
@@ -321,7 +357,12 @@ run_on_devices(struct cli *cli, const char *path)
         code = set_environment(cli, shares);
     if (!code && cli_has(cli, OPT_TTY))
         code = preload_tty();
-    code = code ? TARGET_WRAPPER_FAILED : child_run(path, cli->operands);
+    if (code) {
+        code = TARGET_WRAPPER_FAILED;
+    } else {
+        code = child_run(path, cli->operands);
+        wait_for_rest(cli, shares);
+    }
     runtty_close(tty);
     shares_free(shares);
     return code;

@@ -105,6 +105,15 @@ shares_device(const struct shares *s, unsigned index)
     return one->device;
 }
 
+int
+shares_are_used(const struct shares *s)
+{
+    for (const struct share *one = s->first; one; one = one->next)
+        if (one->broker && uw_broker_clients(one->broker))
+            return 1;
+    return 0;
+}
+
 char *
 shares_addresses(const struct shares *s)
 {

@@ -23,6 +23,9 @@ int shares_add(struct shares *shares, struct cli *cli, const char *busid, int le
 
 unsigned shares_count(const struct shares *shares);
 
+/* Does a program use one of those that this process holds? */
+int shares_are_used(const struct shares *shares);
+
 /* By index from 0; borrowed. */
 struct uw_device *shares_device(const struct shares *shares, unsigned index);
 

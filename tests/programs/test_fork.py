@@ -2,14 +2,16 @@
 import os
 import subprocess
 import sys
+import time
 
 from bench import BUILD, ENV, Bench, main, succeeded
 
 PROGRAM = os.path.join(BUILD, 'tests/programs/programs_fork')
 
 
+# In all of them the pipe that is read to its end is the daemon's, too: the program itself ends before.
+
 def check(act):
-    """The program's own end is not that of its daemon, which has the other end of the pipe, too."""
     with Bench('loopback') as bench:
         env = {**ENV, 'USBWIRE_SERVERS': bench.address, 'USBWIRE_DEVICES': 'all'}
         done = subprocess.run([PROGRAM, act], env=env, capture_output=True, text=True, check=False,
@@ -23,6 +25,21 @@ def test_daemon():
 
 def test_children():
     check('children')
+
+
+def test_daemon_through_a_broker():
+    """The devices are held for it, and given back when it has ended."""
+    with Bench('loopback') as bench:
+        done = bench.run(PROGRAM, 'daemon')
+        assert succeeded(done) == 'fine\n' and 'still uses the devices' in done.stderr, done
+        assert succeeded(bench.run(PROGRAM, 'children')) == 'fine\n'
+
+
+def test_what_has_nothing_to_do_with_devices_is_not_waited_for():
+    with Bench('loopback') as bench:
+        started = time.monotonic()
+        succeeded(bench.run('sh', '-c', 'sleep 60 >/dev/null 2>&1 & exit 0'))
+        assert time.monotonic() - started < 30
 
 
 def test_sharers_through_a_broker():

@@ -64,6 +64,18 @@ start(const char *path, char **words)
     return r;
 }
 
+/* Its status; meanwhile those that were left behind and have ended are no zombies. */
+static int
+wait_for_child(int *ret_status)
+{
+    pid_t pid;
+
+    do {
+        pid = waitpid(-1, ret_status, 0);
+    } while (pid != (pid_t)child && (pid > 0 || errno == EINTR));
+    return pid > 0;
+}
+
 int
 child_run(const char *path, char **words)
 {
@@ -76,9 +88,8 @@ child_run(const char *path, char **words)
         cli_error("%s: %s", path, strerror(r));
         return TARGET_CANNOT_RUN;
     }
-    while (waitpid((pid_t)child, &status, 0) < 0)
-        if (errno != EINTR)
-            return TARGET_WRAPPER_FAILED;
+    if (!wait_for_child(&status))
+        return TARGET_WRAPPER_FAILED;
     child = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

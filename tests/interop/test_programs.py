@@ -1,6 +1,7 @@
 """Programs of other people on QEMU's devices, by the drop-in libusb: nobody at either end knows of us."""
 import difflib
 import filecmp
+import itertools
 import os
 import re
 import socket
@@ -69,6 +70,22 @@ def xusb_reads_a_disk(lab):
             found = read.read()
             expect_equal(found, image.read(len(found)), 'the first block')
         expect_equal(len(found), 512)
+
+
+@test('server-qemu')
+def usbhid_dump_shows_keys(lab):
+    """The report descriptor, then reports by asynchronous transfers until it is told to end."""
+    with lab.start(*lab.command, 'run', '--wait', str(PATIENCE), '--busid', lab.KEYBOARD, '--',
+                   'stdbuf', '-oL', need('usbhid-dump'), '-e', 'all') as program:
+        expect_equal(program.stderr.readline(), b'Starting dumping interrupt transfer stream\n')
+        lab.guest.monitor.human('sendkey b')
+        released = b' 00 00 00 00 00 00 00 00\n'
+        lines = list(itertools.islice(iter(program.stdout.readline, released), 20))
+        program.terminate()
+        program.wait(20)
+    expect(b' 05 01 09 06 A1 01 75 01 95 08 05 07 19 E0 29 E7\n' in lines, lines)
+    expect(b' 00 00 05 00 00 00 00 00\n' in lines, lines)
+    expect(len(lines) < 20, 'it did not go on until the key was released:', lines)
 
 
 class Echo:

@@ -1,7 +1,7 @@
 """Eight threads of a libusb program: directly, and through what `usbwire run` holds.
 
 The second argument is how many milliseconds a call may stall; USBWIRE_TEST_SECONDS says how long each
-of both goes on.
+goes on.
 """
 import os
 import subprocess
@@ -20,11 +20,19 @@ def check(done):
     assert last.startswith('part 3: ') and ' 0 lives' not in last, done
 
 
-def test_directly():
-    with Bench(*['loopback'] * 4) as bench:
+def check_directly(*options):
+    with Bench(*['loopback'] * 4, options=options) as bench:
         env = {**ENV, 'USBWIRE_SERVERS': bench.address, 'USBWIRE_DEVICES': 'all'}
         check(subprocess.run(PROGRAM, env=env, capture_output=True, text=True, check=False,
                              timeout=PATIENCE))
+
+
+def test_directly():
+    check_directly()
+
+
+def test_over_a_bad_network():
+    check_directly('--latency', '5ms', '--jitter', '10ms')
 
 
 def test_through_a_broker():

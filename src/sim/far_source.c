@@ -9,8 +9,7 @@
 #include "sim/sim.h"
 #include "sim/uart.h"
 
-#define TICK_US 10000u   /* what a chip puts into one transfer to the host while bytes keep coming \
-                          */
+#define TICK_US  10000u  /* what a chip puts into one transfer while bytes keep coming */
 #define LATE_US  200000u /* what was not said for so long is not said at all */
 #define MODULUS  251u
 #define SAID_MAX 512u

@@ -348,7 +348,8 @@ struct life {
     libusb_device_handle *h;
     struct libusb_transfer *transfers[TRANSFERS];
     unsigned char buffers[TRANSFERS][64];
-    atomic_int ended, closed, over;
+    libusb_hotplug_callback_handle hotplug;
+    atomic_int ended, closed, over, arrived;
     int asks;
     pthread_mutex_t lock;
     pthread_cond_t left;
@@ -368,6 +369,29 @@ note_end(struct libusb_transfer *t)
     atomic_fetch_add(&l->ended, 1);
 }
 
+static int LIBUSB_CALL
+note_arrival(libusb_context *ctx, libusb_device *device, libusb_hotplug_event event, void *arg)
+{
+    struct life *l = (struct life *)arg;
+
+    (void)device;
+    if (ctx != l->ctx || event != LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED)
+        fail("device event %d of nobody", (int)event);
+    atomic_fetch_add(&l->arrived, 1);
+    return 0;
+}
+
+static void
+watch_arrivals(struct life *l)
+{
+    int r = libusb_hotplug_register_callback(
+        l->ctx, LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT,
+        LIBUSB_HOTPLUG_ENUMERATE, VID, PID, LIBUSB_HOTPLUG_MATCH_ANY, note_arrival, l, &l->hotplug);
+
+    if (r != 0 || l->arrived != DEVICES)
+        fail("hotplug: %s, %d devices", libusb_error_name(r), l->arrived);
+}
+
 static void
 start_life(struct life *l, unsigned *seed)
 {
@@ -376,6 +400,7 @@ start_life(struct life *l, unsigned *seed)
     pthread_cond_init(&l->left, NULL);
     l->asks = (int)chance(seed, 2);
     l->ctx = new_context();
+    watch_arrivals(l);
     l->h = open_device(l->ctx, (int)chance(seed, DEVICES));
     for (unsigned i = 0; i < TRANSFERS; i++) {
         struct libusb_transfer *t = l->transfers[i] = libusb_alloc_transfer(0);
@@ -444,6 +469,8 @@ end_life(void *arg)
         cancel_some(l, &seed);
     if (chance(&seed, 2))
         cancel_all(l);
+    if (chance(&seed, 2))
+        libusb_hotplug_deregister_callback(l->ctx, l->hotplug);
     if (l->asks)
         leave_it(l);
     w = begin();

@@ -9,7 +9,9 @@ cd "$(dirname "$0")/.." || exit 1
 seconds=${1:-60}
 mkdir -p build
 jobs=$(nproc)
-broken=()
+broken=() # what did not build
+failed=()
+passed=0
 logs=()
 
 # build DIR COMPILER TARGET [MESON OPTION...]
@@ -36,10 +38,11 @@ check()
     shift
     if "$@" >"$log" 2>&1; then
         echo "ok      $name ($((SECONDS - start)) s)"
+        passed=$((passed + 1))
     else
         echo "not ok  $name ($((SECONDS - start)) s)"
         tail -n 40 "$log"
-        broken+=("$name")
+        failed+=("$name")
     fi
 }
 
@@ -103,4 +106,5 @@ fi
 
 args=()
 for s in ${broken[@]+"${broken[@]}"}; do args+=(--broken "$s"); done
-exec python3 scripts/summary.py ${args[@]+"${args[@]}"} ${logs[@]+"${logs[@]}"}
+for s in ${failed[@]+"${failed[@]}"}; do args+=(--failed "$s"); done
+exec python3 scripts/summary.py --passed "$passed" ${args[@]+"${args[@]}"} ${logs[@]+"${logs[@]}"}

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Counts what `meson test` ran and prints "N passed, N failed, N skipped" as the last line.
 
-usage: summary.py [--broken STAGE]... LOGBASE...
+usage: summary.py [--broken STAGE]... [--failed NAME]... [--passed NUMBER] LOGBASE...
 
 LOGBASE.junit.xml has one test case for each subtest of a TAP program. It says nothing of a program
 that passed its subtests and then crashed, leaked or hung; LOGBASE.json does, so such a program adds
-one failure. A stage that did not get as far as a log counts as one failure, too.
+one failure. A stage that did not get as far as a log counts as one failure, too. What was run without
+meson is told by --failed, each by its name, and --passed.
 """
 import argparse
 import json
@@ -73,12 +74,13 @@ def count_log(base):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--broken', action='append', default=[])
+    parser.add_argument('--failed', action='append', default=[])
+    parser.add_argument('--passed', type=int, default=0)
     parser.add_argument('logs', nargs='*')
     args = parser.parse_args()
 
-    total = [0, 0, 0]
-    failed = [f'stage {stage}: did not build' for stage in args.broken]
-    total[1] += len(failed)
+    failed = [f'stage {stage}: did not build' for stage in args.broken] + args.failed
+    total = [args.passed, len(failed), 0]
     skipped = []
     for base in args.logs:
         stage = os.path.basename(base)

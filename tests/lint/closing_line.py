@@ -56,6 +56,9 @@ def main():
         base = f'{build}/meson-logs/two'
         expect('a stage that did not build', summary('--broken', 'gcc', base),
                ('0 passed, 1 failed, 1 skipped', 1))
+        expect('what meson did not run',
+               summary('--passed', '3', '--failed', 'a', '--failed', 'b', base),
+               ('3 passed, 2 failed, 1 skipped', 1))
         expect('a stage without a log', summary(f'{build}/meson-logs/none', base),
                ('0 passed, 1 failed, 1 skipped', 1))
     tree.finish(errors)

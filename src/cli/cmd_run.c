@@ -84,6 +84,15 @@ share_matches(struct cli *cli, const struct uw_device_list *list, const struct u
     return code;
 }
 
+/* One device, which may have to be waited for, or be asked for its serial number. */
+static int
+share_one(struct cli *cli, struct shares *shares)
+{
+    int code = cli_choose(cli);
+
+    return code ? code : shares_add(shares, cli, uw_device_info(cli->device)->busid, 0);
+}
+
 static int
 share_from(struct cli *cli, const struct uw_device_list *list, struct shares *shares)
 {
@@ -95,6 +104,8 @@ share_from(struct cli *cli, const struct uw_device_list *list, struct shares *sh
     cli_choice(cli, &choice);
     choice.busid = NULL;
     n = count_matches(cli, list, &choice);
+    if (n == 0 && cli_has(cli, OPT_WAIT))
+        return share_one(cli, shares);
     if (n == 0 || (open && n > 1)) {
         if (n)
             cli_error("%s offers %u devices; choose with --busid, --vid and --pid, --serial or "
@@ -134,15 +145,6 @@ share_named(struct cli *cli, struct shares *shares)
     return code;
 }
 
-/* A serial number is read from the device itself. */
-static int
-share_by_serial(struct cli *cli, struct shares *shares)
-{
-    int code = cli_choose(cli);
-
-    return code ? code : shares_add(shares, cli, uw_device_info(cli->device)->busid, 0);
-}
-
 static int
 share_listed(struct cli *cli, struct shares *shares)
 {
@@ -163,7 +165,7 @@ share_devices(struct cli *cli, struct shares *shares)
     int code;
 
     if (cli_has(cli, OPT_SERIAL))
-        return share_by_serial(cli, shares);
+        return share_one(cli, shares);
     code = cli_connect(cli);
     if (code)
         return code;

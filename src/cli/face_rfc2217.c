@@ -188,12 +188,13 @@ flow_now(const struct telnet *t)
     return theirs[in_force(t).flow];
 }
 
+/* A port that is being looked for remembers them. */
 static void
 set_lines(struct telnet *t, int dtr, int rts)
 {
     struct uw_fault fault;
 
-    if (bridge_is_up(t->bridge) && uw_serial_set_lines(t->bridge->port, dtr, rts, &fault) < 0)
+    if (uw_serial_set_lines(t->bridge->port, dtr, rts, &fault) < 0)
         bridge_failed(t->bridge, &fault);
 }
 

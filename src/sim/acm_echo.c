@@ -1,7 +1,9 @@
 /*
  * acm_echo.c - a CDC-ACM serial port that echoes (USB CDC 1.2, PSTN 1.2)
  *
- * Where no option says that there is a wire behind it, there is none: any rate will do.
+ * Where no option says that there is a wire behind it, there is none: any rate will do. With
+ * touch1200 it is a board of the kind that Arduino's tools reset: 1200 bits/s without DTR, and it
+ * comes back as its bootloader, another product, which is a serial port, too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +30,13 @@
 #define STATE_FRAMING 0x10
 #define STATE_OVERRUN 0x40
 
+#define TOUCH_RATE     1200000u /* thousandths */
+#define LINE_DTR       0x01u
+#define BOOTLOADER_PID 0x00b1
+
 struct acm {
     uint8_t coding[7];
+    int touchable;
     struct sim_uart uart;
 };
 
@@ -98,19 +105,15 @@ reset(struct sim_device *d)
     (void)set_coding(a, coding);
 }
 
-static int
-create(struct sim_device *d)
+static void
+describe(struct sim_device *d, uint16_t pid, const char *product)
 {
     static const uint8_t association[] = {8, UW_DT_INTERFACE_ASSOCIATION, 0, 2, 2, 2, 1, 0};
     struct sim_config c;
-    struct acm *a = calloc(1, sizeof(*a));
-    int r;
 
-    if (!a)
-        return UW_ERROR_NO_MEMORY;
-    d->own = a;
-    sim_device_descriptor(d, 0x1209, 0x0001, 0x0100, 0xef, 0x02, 0x01);
-    d->strings[2] = "usbwire simulated serial port";
+    d->config_count = 0;
+    sim_device_descriptor(d, 0x1209, pid, 0x0100, 0xef, 0x02, 0x01);
+    d->strings[2] = product;
     c = sim_config_begin(d, 1);
     sim_config_raw(&c, association, sizeof(association));
     sim_config_interface(&c, 0, 0, 1, 0x02, 0x02, 0x01, 0);
@@ -120,6 +123,22 @@ create(struct sim_device *d)
     sim_config_endpoint(&c, EP_OUT, UW_BULK, 0, 0);
     sim_config_endpoint(&c, EP_IN, UW_BULK, 0, 0);
     sim_config_end(&c, 2);
+}
+
+static int
+create(struct sim_device *d)
+{
+    const char *touch = sim_option(d, "touch1200");
+    struct acm *a = calloc(1, sizeof(*a));
+    int r;
+
+    if (!a)
+        return UW_ERROR_NO_MEMORY;
+    d->own = a;
+    describe(d, 0x0001, "usbwire simulated serial port");
+    if (touch && strcmp(touch, "0") != 0 && strcmp(touch, "1") != 0)
+        return UW_ERROR_INVALID;
+    a->touchable = touch && touch[0] == '1';
     a->uart.in = EP_IN;
     a->uart.out = EP_OUT;
     a->uart.note = EP_NOTIFY;
@@ -139,6 +158,25 @@ destroy(struct sim_device *d)
     free(d->own);
 }
 
+static void
+become_bootloader(struct sim_device *d)
+{
+    describe(d, BOOTLOADER_PID, "usbwire simulated bootloader");
+}
+
+static int
+move_lines(struct sim_device *d, unsigned lines)
+{
+    struct acm *a = (struct acm *)d->own;
+
+    sim_uart_outputs(&a->uart, lines & 3);
+    if (a->touchable && a->uart.near.rate == TOUCH_RATE && !(lines & LINE_DTR)) {
+        a->touchable = 0; /* a bootloader stays one */
+        sim_replug(d, become_bootloader);
+    }
+    return 0;
+}
+
 static int
 control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
 {
@@ -151,7 +189,7 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
     case SET_LINE_CODING:
         return r->length == sizeof(a->coding) ? set_coding(a, r->buffer) : SIM_STALL;
     case GET_LINE_CODING: memcpy(r->buffer, a->coding, n); return (int)n;
-    case SET_CONTROL_LINE_STATE: sim_uart_outputs(&a->uart, s->value & 3); return 0;
+    case SET_CONTROL_LINE_STATE: return move_lines(d, s->value);
     case SEND_BREAK:
         sim_uart_break(&a->uart, s->value != 0);
         if (s->value != 0xffff)
@@ -164,7 +202,7 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
 const struct sim_model sim_acm_echo = {
     .name = "acm-echo",
     .text = "1209:0001, a CDC-ACM serial port that echoes; " SIM_UART_TEXT,
-    .keys = SIM_UART_KEYS,
+    .keys = "touch1200," SIM_UART_KEYS,
     .is_default = 1,
     .speed = SIM_FULL,
     .create = create,

@@ -75,6 +75,7 @@ static void
 free_device(struct sim_device *d)
 {
     sim_plan(d, uw_never());
+    sim_replug_stop(d);
     if (d->model->destroy)
         d->model->destroy(d);
     uw_list_remove(&d->link);

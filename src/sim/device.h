@@ -107,6 +107,8 @@ struct sim_device {
     struct sim_uart *uarts[SIM_UARTS_MAX]; /* serial ports (uart.h) */
     unsigned uart_count;
     struct sim_timer timer;
+    struct sim_timer replug; /* see sim_replug */
+    void (*back)(struct sim_device *device);
 };
 
 static inline unsigned
@@ -139,6 +141,12 @@ void sim_halt(struct sim_device *device, uint8_t endpoint);
 
 /* Unplugs it: everything waiting fails, it leaves the list. */
 void sim_unplug(struct sim_device *device);
+
+/* In a moment it leaves the bus by itself, and a while later it is back, as another device of the
+ * same place; `back` is called in between, and may make another product of it. */
+void sim_replug(struct sim_device *device, void (*back)(struct sim_device *device));
+/* Not any more. */
+void sim_replug_stop(struct sim_device *device);
 
 /* Plans device->timer; "never" stops it. */
 void sim_plan(struct sim_device *device, struct uw_usec delay);

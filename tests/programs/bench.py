@@ -76,21 +76,26 @@ def need_module(name):
     return python
 
 
-def node_usb():
-    """The folder of npm's usb@2, fetched once a build folder: a module that contains its own libusb,
-    and that libusb's source."""
-    folder = os.path.join(BUILD, 'node-usb')
-    package = os.path.join(folder, 'node_modules', 'usb')
+def npm_package(spec):
+    """The folder of a package that npm fetches, once a build folder: "usb@2"."""
+    name = spec.split('@')[0]
+    folder = os.path.join(BUILD, f'node-{name}')
+    package = os.path.join(folder, 'node_modules', name)
     if not os.path.isdir(package):
         os.makedirs(folder, exist_ok=True)
         try:
             done = subprocess.run([need('npm'), 'install', '--prefix', folder, '--ignore-scripts',
-                                   'usb@2'], capture_output=True, timeout=100, check=False)
+                                   spec], capture_output=True, timeout=100, check=False)
         except subprocess.TimeoutExpired:
             raise Skip('npm takes too long') from None
         if done.returncode:
-            raise Skip('npm cannot fetch usb@2')
+            raise Skip(f'npm cannot fetch {spec}')
     return package
+
+
+def node_usb():
+    """A module that contains its own libusb, and that libusb's source."""
+    return npm_package('usb@2')
 
 
 def succeeded(done):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench import ENV, USBWIRE, Bench, Skip, main, need_module
+from bench import ENV, USBWIRE, Bench, Skip, main, need, need_module, npm_package
 from test_serial import Port
 
 ALL = os.environ.get('USBWIRE_TEST_ESPTOOL') == 'all'
@@ -90,6 +90,22 @@ def test_usb_serial_jtag():
     told = subprocess.run([*words, 'version'], env=env, capture_output=True, text=True, check=True).stdout
     how = 'usb-reset' if told.split()[-1][0] >= '5' else 'usb_reset'
     through_both('esp32c3', '0', 64 * KIB, 4 * KIB, ('--before', how))
+
+
+def test_esptool_js():
+    """npm's, on what a browser would give it, made of the RFC 2217 port."""
+    node, script = need('node'), os.path.join(os.path.dirname(os.path.abspath(__file__)), 'esptool_js.mjs')
+    package = npm_package('esptool-js@0.5')
+    with tempfile.TemporaryDirectory() as folder, Bench('cp2102:far=esp32') as bench, \
+            Port(bench, '--rfc2217', '0') as where:
+        host, port = where.where.split('//')[1].split(':')
+        for turn in range(2):
+            image = os.path.join(folder, 'image')
+            with open(image, 'wb') as f:
+                f.write(random.Random(turn).randbytes(70000))
+            done = subprocess.run([node, script, package, host, port, image, '0x10000'], env=ENV,
+                                  capture_output=True, text=True, check=False, timeout=60)
+            assert done.stdout == 'chip ESP32\nflash 1640ef\ndigest agrees\n', done
 
 
 if __name__ == '__main__':

@@ -340,6 +340,48 @@ test_reopen_alive(void **state)
     uw_serial_free(p);
 }
 
+static void
+expect_text(struct uw_serial *p, const char *text)
+{
+    char buf[256] = "";
+    size_t n = 0;
+
+    while (!strstr(buf, text)) {
+        assert_int_equal(uw_serial_read(p, buf + n, 1, 1, SOON, NULL), 1);
+        assert_true(++n < sizeof(buf) - 1);
+    }
+}
+
+/* A board that its lines take off the bus: what is set meanwhile counts, and the line that did it
+ * does not do it again. */
+static void
+test_reopen_after_a_reset(void **state)
+{
+    struct rig *rig = rig_new("esp32c3", NULL);
+    struct uw_serial *p = rig_open(rig, "baud=115200");
+    struct uw_serial_config c;
+
+    (void)state;
+    assert_int_equal(uw_serial_set_lines(p, 1, 0, NULL), 0);
+    assert_int_equal(uw_serial_set_lines(p, 0, 1, NULL), 0);
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_ENDED, SOON), UW_SERIAL_ENDED);
+    assert_true(uw_serial_set_lines(p, 0, 0, NULL) < 0);
+    assert_int_equal(uw_serial_reopen(p, SOON, NULL), 0);
+    expect_text(p, "waiting for download\r\n");
+    uw_serial_get_config(p, &c);
+    assert_int_equal(c.dtr, 0);
+    assert_int_equal(c.rts, 0);
+
+    assert_int_equal(uw_serial_set_lines(p, 0, 1, NULL), 0);
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_ENDED, SOON), UW_SERIAL_ENDED);
+    assert_int_equal(uw_serial_reopen(p, SOON, NULL), 0);
+    expect_text(p, "hello\r\n");
+    assert_int_equal(uw_serial_set_lines(p, -1, 0, NULL), 0);
+    rig_echo(p, "the same run");
+    uw_serial_free(p);
+    rig_free(rig);
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -360,6 +402,7 @@ main(void)
         ROW(test_config_changes),
         ROW(test_server_gone),
         ROW(test_reopen_alive),
+        cmocka_unit_test(test_reopen_after_a_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -376,6 +376,7 @@ test_reopen_after_a_reset(void **state)
     assert_int_equal(uw_serial_wait(p, UW_SERIAL_ENDED, SOON), UW_SERIAL_ENDED);
     assert_int_equal(uw_serial_reopen(p, SOON, NULL), 0);
     expect_text(p, "hello\r\n");
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_ENDED, uw_msec(100)), 0);
     assert_int_equal(uw_serial_set_lines(p, -1, 0, NULL), 0);
     rig_echo(p, "the same run");
     uw_serial_free(p);

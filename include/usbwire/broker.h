@@ -25,10 +25,13 @@
  *  - SET_CONFIGURATION is BUSY while another program has claimed anything, but for the value that
  * is in force already, which succeeds and changes nothing.
  *  - What another program changes (configuration, alternate settings, a reset) is followed.
+ *  - When the device goes away its clients' connections end, as at any server; the broker offers
+ *    nothing until the process that holds it has found the successor (uw_broker_replace).
  *  - When a program ends or lets go, its claims are released, its transfers cancelled, and what its
  *    reads left behind is thrown away.
  *
- * Threads: any, but for uw_broker_free, which must not run while another thread uses the broker.
+ * Threads: any, but for uw_broker_free and uw_broker_replace, which must not run while another
+ * thread uses the broker.
  */
 #ifndef USBWIRE_BROKER_H
 #define USBWIRE_BROKER_H
@@ -49,6 +52,13 @@ struct uw_broker;
  * long for a socket), NO_MEMORY.
  */
 int uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw_fault *fault);
+
+/*
+ * Shares `device` from now on, under the same address: the successor of one that is gone or was
+ * enumerated anew (uw_device_find_again). Whoever uses the old one loses it, as when it is
+ * unplugged, and finds the new one in the next list. Takes a reference; gives the old one back.
+ */
+void uw_broker_replace(struct uw_broker *broker, struct uw_device *device);
 
 /* Ends all its clients' transfers and connections, and gives the device back. NULL is fine. */
 void uw_broker_free(struct uw_broker *broker);

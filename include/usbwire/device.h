@@ -111,6 +111,10 @@ int uw_device_clear_halt(struct uw_device *device, uint8_t endpoint, struct uw_u
  */
 int uw_device_reset(struct uw_device *device, struct uw_usec timeout, struct uw_fault *fault);
 
+/* Its serial number in UTF-8 as it was read at import; "": it has none, or did not tell. Borrowed.
+ */
+const char *uw_device_serial(const struct uw_device *device);
+
 /*
  * A string descriptor as UTF-8 into buf, always terminated. `language` 0: the device's first.
  * Returns the length without NUL. INVALID for index 0; PROTOCOL when the answer is malformed.
@@ -119,9 +123,12 @@ int uw_device_string(struct uw_device *device, uint8_t index, uint16_t language,
                      size_t size, struct uw_usec timeout, struct uw_fault *fault);
 
 /*
- * Finds and imports the successor of a device that is gone or was re-enumerated: same serial number
- * if it had one, else same port path, else the only device with the same VID:PID. Tries with pauses
- * of 0.1 to 2 s until `timeout` is over. The old object is still to be freed.
+ * Finds and imports the successor of a device that is gone or was re-enumerated: same VID:PID and
+ * serial number if it had one; else same port path, whatever it is now but for a twin with another
+ * serial number; else the only device with the same VID:PID; else, as in another mode, same vendor
+ * and serial number. Serial numbers are asked of the devices themselves, of each once. Tries with
+ * pauses of 0.1 to 2 s until `timeout` is over; 0 is one try, which takes what the server needs.
+ * The old object is still to be freed.
  */
 int uw_device_find_again(struct uw_device *old, struct uw_usec timeout,
                          struct uw_device **ret_device, struct uw_fault *fault);

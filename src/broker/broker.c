@@ -70,6 +70,35 @@ accept_clients(struct uw_source *source, unsigned events, struct uw_usec now)
     }
 }
 
+/* ---- the device ---- */
+
+static void
+device_ended(void *arg)
+{
+    struct uw_broker *b = (struct uw_broker *)arg;
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &b->clients)
+        broker_client_dismiss(UW_CONTAINER(pos, struct broker_client, link));
+}
+
+static void
+take_device_locked(struct uw_broker *b, struct uw_device *device)
+{
+    b->device = device;
+    device->refs++;
+    uw_import_on_ended_locked(device->import, device_ended, b);
+}
+
+static struct uw_device *
+leave_device_locked(struct uw_broker *b)
+{
+    uw_import_on_ended_locked(b->device->import, NULL, NULL);
+    return b->device;
+}
+
+/* ---- making and freeing ---- */
+
 static int
 refuse(struct uw_broker *b, int code, int raw, const char *came, const char *advice,
        struct uw_fault *fault)
@@ -137,7 +166,7 @@ uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw
         r = UW_ERROR_NO_MEMORY;
     }
     if (r == 0)
-        device->refs++;
+        take_device_locked(b, device);
     uw_loop_unlock(b->loop);
     if (r < 0) {
         close(b->listener.fd);
@@ -150,15 +179,54 @@ uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw
 }
 
 static int
-is_empty(void *arg)
+have_gone(void *arg)
 {
-    return uw_list_empty(&((struct uw_broker *)arg)->clients);
+    struct uw_broker *b = (struct uw_broker *)arg;
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp,
+                 &b->clients) if (UW_CONTAINER(pos, struct broker_client, link)->closing) return 0;
+    return 1;
+}
+
+/* Closes all, or those who use the device; returns how many. */
+static unsigned
+close_clients_locked(struct uw_broker *b, int all)
+{
+    struct uw_list *pos, *tmp;
+    unsigned n = 0;
+
+    uw_list_each(pos, tmp, &b->clients)
+    {
+        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
+
+        if (!all && !c->imported)
+            continue;
+        broker_client_close(c);
+        n++;
+    }
+    (void)uw_loop_until(b->loop, have_gone, b, uw_never(), 0, NULL);
+    return n;
+}
+
+void
+uw_broker_replace(struct uw_broker *b, struct uw_device *device)
+{
+    struct uw_device *old;
+
+    uw_loop_lock(b->loop);
+    while (close_clients_locked(b, 0)) /* others may have come meanwhile */
+        ;
+    old = leave_device_locked(b);
+    take_device_locked(b, device);
+    uw_loop_unlock(b->loop);
+    uw_device_free(old);
 }
 
 void
 uw_broker_free(struct uw_broker *b)
 {
-    struct uw_list *pos, *tmp;
+    struct uw_device *device;
 
     if (!b)
         return;
@@ -166,12 +234,11 @@ uw_broker_free(struct uw_broker *b)
     unlink(path_of(b));
     uw_loop_remove_source(b->loop, &b->listener);
     close(b->listener.fd);
-    uw_list_each(pos, tmp, &b->clients)
-        broker_client_close(UW_CONTAINER(pos, struct broker_client, link));
-    (void)uw_loop_until(b->loop, is_empty, b, uw_never(), 0, NULL);
+    (void)close_clients_locked(b, 1);
+    device = leave_device_locked(b);
     uw_loop_unlock(b->loop);
     uw_service_release(b->loop);
-    uw_device_free(b->device);
+    uw_device_free(device);
     free(b);
 }
 

@@ -36,9 +36,10 @@ struct broker_client {
     struct uw_transport *transport;
     struct uw_source source;
     struct uw_session *session;
-    struct uw_timer timer;      /* set when something is in `done`, or to be sent */
-    struct uw_list running;     /* of struct broker_job: at the device */
-    struct uw_list done;        /* completed, to be answered */
+    struct uw_timer timer;  /* set when something is in `done`, or to be sent */
+    struct uw_list running; /* of struct broker_job: at the device */
+    struct uw_list done;    /* completed, to be answered */
+    int imported;
     int closing;                /* waits for the end of its jobs */
     struct uw_request *waiting; /* UW_SHARED_STATE with wValue 1 */
     unsigned events;            /* enum uw_shared_event that it does not know of yet */
@@ -60,6 +61,8 @@ int broker_name(const char *server, const char *busid, char *dst, size_t size);
 /* client.c */
 void broker_client_new(struct uw_broker *broker, struct uw_transport *transport);
 void broker_client_close(struct broker_client *client);
+/* The device is gone: closed once it was told what became of its requests. */
+void broker_client_dismiss(struct broker_client *client);
 /* Answers a request, soon. */
 void broker_answer(struct broker_client *client, struct uw_request *request, int32_t status,
                    uint32_t actual);

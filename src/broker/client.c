@@ -107,6 +107,7 @@ import(void *data, const char *busid, struct uw_device_info *ret_info)
     if (!is_alive(c->broker) || strcmp(busid, c->broker->device->info.busid) != 0)
         return UW_OP_ST_NODEV;
     describe(c->broker, ret_info);
+    c->imported = 1;
     return UW_OP_ST_OK;
 }
 
@@ -280,6 +281,15 @@ broker_client_close(struct broker_client *c)
     soon(c);
 }
 
+void
+broker_client_dismiss(struct broker_client *c)
+{
+    if (c->waiting)
+        broker_answer(c, c->waiting, STATUS_SHUTDOWN, 0);
+    c->waiting = NULL;
+    soon(c);
+}
+
 static int
 send_all(struct broker_client *c)
 {
@@ -298,12 +308,21 @@ send_all(struct broker_client *c)
     return 1;
 }
 
+/* As from any server whose device was unplugged. */
+static int
+is_dismissed(const struct broker_client *c)
+{
+    return c->imported && !is_alive(c->broker) && uw_list_empty(&c->running) &&
+           !uw_session_unsent(c->session);
+}
+
 static void
 settle(struct broker_client *c)
 {
     unsigned events = 0;
 
-    if (!send_all(c) || uw_session_resume(c->session) < 0 || uw_session_wants_close(c->session)) {
+    if (!send_all(c) || is_dismissed(c) || uw_session_resume(c->session) < 0 ||
+        uw_session_wants_close(c->session)) {
         broker_client_close(c);
         return;
     }

@@ -161,6 +161,17 @@ state(struct broker_client *c, const struct setup *s, struct uw_request *r)
     return 0;
 }
 
+/* Its holder looks for what has become of it. */
+static int
+changed(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    (void)s;
+    (void)answer_claim(c, r, UW_SHARED_DONE);
+    uw_import_end_locked(c->broker->device->import, UW_ERROR_NO_DEVICE,
+                         "it came back from a reset as another device");
+    return 0;
+}
+
 static int
 busy(struct broker_client *c, struct uw_request *r)
 {
@@ -221,6 +232,7 @@ static const struct {
     {UW_SHARED_TYPE, UW_SHARED_CLAIM, claim, 0},
     {UW_SHARED_TYPE, UW_SHARED_RELEASE, release, 0},
     {UW_SHARED_TYPE, UW_SHARED_STATE, state, 0},
+    {UW_SHARED_TYPE, UW_SHARED_CHANGED, changed, 0},
     {0x80, UW_GET_CONFIGURATION, get_configuration, 0},
     {0x00, UW_SET_CONFIGURATION, set_configuration, 0},
     {0x01, UW_SET_INTERFACE, set_interface, UW_SHARED_HALT_CLEARED},

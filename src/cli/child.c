@@ -15,9 +15,6 @@
 #include "cli.h"
 #include "target.h"
 
-/* How often it is looked whether somebody is left. */
-#define LOOK_MS 100u
-
 static volatile sig_atomic_t child, leaving;
 
 /* Every signal that programs are ended with, and those that a terminal sends to all of its group.
@@ -32,16 +29,25 @@ forward(int number)
         kill((pid_t)child, number);
 }
 
+/* That it is caught is enough: what waits meanwhile is interrupted. */
+static void
+notice(int number)
+{
+    (void)number;
+}
+
 static void
 set_handlers(void)
 {
     struct sigaction pass = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    struct sigaction tell = {.sa_handler = notice, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
         sigaction(forwarded[i], &pass, NULL);
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         sigaction(ignored[i], &ignore, NULL);
+    sigaction(SIGCHLD, &tell, NULL);
 }
 
 static int
@@ -66,18 +72,20 @@ start(const char *path, char **words)
 
 /* Its status; meanwhile those that were left behind and have ended are no zombies. */
 static int
-wait_for_child(int *ret_status)
+wait_for_child(const struct child_meanwhile *meanwhile, int *ret_status)
 {
     pid_t pid;
 
     do {
-        pid = waitpid(-1, ret_status, 0);
-    } while (pid != (pid_t)child && (pid > 0 || errno == EINTR));
+        pid = waitpid(-1, ret_status, meanwhile ? WNOHANG : 0);
+        if (pid == 0)
+            meanwhile->run(meanwhile->data);
+    } while (pid != (pid_t)child && (pid >= 0 || errno == EINTR));
     return pid > 0;
 }
 
 int
-child_run(const char *path, char **words)
+child_run(const char *path, char **words, const struct child_meanwhile *meanwhile)
 {
     int r, status;
 
@@ -88,7 +96,7 @@ child_run(const char *path, char **words)
         cli_error("%s: %s", path, strerror(r));
         return TARGET_CANNOT_RUN;
     }
-    if (!wait_for_child(&status))
+    if (!wait_for_child(meanwhile, &status))
         return TARGET_WRAPPER_FAILED;
     child = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -107,11 +115,12 @@ somebody_is_left(void)
 }
 
 void
-child_wait_for_rest(int (*are_needed)(void *data), void *data)
+child_wait_for_rest(const struct child_meanwhile *meanwhile, int (*are_needed)(void *data),
+                    void *data)
 {
     struct sigaction leave = {.sa_handler = forward};
 
     sigaction(SIGINT, &leave, NULL);
     while (!leaving && somebody_is_left() && are_needed(data))
-        (void)usleep(LOOK_MS * 1000);
+        meanwhile->run(meanwhile->data);
 }

@@ -8,7 +8,10 @@
 #include "json.h"
 
 /* How often it is looked whether the device is still there. */
-#define LOOK_MS 500u
+#define LOOK_MS 200u
+
+/* How long one that is enumerated anew may take, unless --wait says. */
+#define RETURN_MS 10000u
 
 static int
 announce(const struct cli *cli, const struct uw_broker *broker)
@@ -33,25 +36,53 @@ announce(const struct cli *cli, const struct uw_broker *broker)
     return cli_flush();
 }
 
-/* Until Ctrl-C, or until the device is gone. */
+static void
+wait_while_there(struct cli *cli, struct uw_queue *queue)
+{
+    while (!cli_interrupted() && uw_device_status(cli->device) == UW_OK)
+        (void)uw_queue_wait(queue, uw_msec(LOOK_MS));
+}
+
+/* A reset, a boot loader: the device comes back, perhaps as another. 0, or an exit code. */
 static int
-wait_for_end(struct cli *cli)
+follow(struct cli *cli, struct uw_broker *broker)
 {
     struct uw_fault fault = {0};
+    struct uw_device *successor;
+    int status = uw_device_status(cli->device);
+
+    cli_remark(cli, "%s: %s; looking for it", uw_device_name(cli->device), uw_error_text(status));
+    if (uw_device_find_again(cli->device, cli_time(cli, OPT_WAIT, uw_msec(RETURN_MS)), &successor,
+                             NULL) < 0) {
+        if (cli_interrupted())
+            return CLI_DONE;
+        fault.code = status;
+        snprintf(fault.tried, sizeof(fault.tried), "hold");
+        snprintf(fault.on, sizeof(fault.on), "%s", uw_device_name(cli->device));
+        return cli_fault(&fault, CLI_USING);
+    }
+    uw_broker_replace(broker, successor);
+    uw_device_free(cli->device);
+    cli->device = successor;
+    return announce(cli, broker);
+}
+
+/* Until Ctrl-C, or until the device is gone for good. */
+static int
+wait_for_end(struct cli *cli, struct uw_broker *broker)
+{
     struct uw_queue *queue;
-    int status = UW_OK;
+    int code = 0;
 
     if (uw_queue_new(cli->loop, &queue) < 0)
         return cli_error("out of memory");
-    while (!cli_interrupted() && (status = uw_device_status(cli->device)) == UW_OK)
-        (void)uw_queue_wait(queue, uw_msec(LOOK_MS));
+    do {
+        wait_while_there(cli, queue);
+        if (!cli_interrupted())
+            code = follow(cli, broker);
+    } while (!code && !cli_interrupted());
     uw_queue_free(queue);
-    if (status == UW_OK)
-        return CLI_DONE;
-    fault.code = status;
-    snprintf(fault.tried, sizeof(fault.tried), "hold");
-    snprintf(fault.on, sizeof(fault.on), "%s", uw_device_name(cli->device));
-    return cli_fault(&fault, CLI_USING);
+    return code;
 }
 
 int
@@ -68,7 +99,7 @@ cmd_hold(struct cli *cli)
     cli_end_cleanly(cli);
     code = announce(cli, broker);
     if (!code)
-        code = wait_for_end(cli);
+        code = wait_for_end(cli, broker);
     uw_broker_free(broker);
     return code;
 }

@@ -335,12 +335,30 @@ are_needed(void *data)
     return uw_usec_sub(now, r->used).us < uw_msec(REST_MS).us;
 }
 
-static void
-wait_for_rest(const struct cli *cli, const struct shares *shares)
-{
-    struct rest rest = {cli, shares, uw_now(), 0};
+struct tended {
+    struct shares *shares;
+    struct cli *cli;
+};
 
-    child_wait_for_rest(are_needed, &rest);
+static void
+tend(void *data)
+{
+    const struct tended *t = (const struct tended *)data;
+
+    shares_tend(t->shares, t->cli);
+}
+
+static int
+run_and_tend(struct cli *cli, const char *path, struct shares *shares)
+{
+    struct tended tended = {shares, cli};
+    const struct child_meanwhile meanwhile = {tend, &tended};
+    struct rest rest = {.cli = cli, .shares = shares};
+    int code = child_run(path, cli->operands, &meanwhile);
+
+    rest.used = uw_now();
+    child_wait_for_rest(&meanwhile, are_needed, &rest);
+    return code;
 }
 
 /* With a server: its devices, and with --tty their serial ports. */
@@ -359,12 +377,7 @@ run_on_devices(struct cli *cli, const char *path)
         code = set_environment(cli, shares);
     if (!code && cli_has(cli, OPT_TTY))
         code = preload_tty();
-    if (code) {
-        code = TARGET_WRAPPER_FAILED;
-    } else {
-        code = child_run(path, cli->operands);
-        wait_for_rest(cli, shares);
-    }
+    code = code ? TARGET_WRAPPER_FAILED : run_and_tend(cli, path, shares);
     runtty_close(tty);
     shares_free(shares);
     return code;
@@ -385,5 +398,5 @@ cmd_run(struct cli *cli)
         return code;
     if (!cli_has(cli, OPT_TTY) || runtty_wants_ports(cli))
         return run_on_devices(cli, path);
-    return preload_tty() ? TARGET_WRAPPER_FAILED : child_run(path, cli->operands);
+    return preload_tty() ? TARGET_WRAPPER_FAILED : child_run(path, cli->operands, NULL);
 }

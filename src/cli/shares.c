@@ -7,16 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often it is looked whether a device is still there, and how long the pauses become while it
+ * is looked for. */
+#define LOOK_MS      100u
+#define PAUSE_MAX_MS 2000u
+
 struct share {
     struct share *next;
     struct uw_device *device;
     struct uw_broker *broker; /* NULL: another process shares it */
     char address[256];
+    struct uw_usec pause, next_try; /* while the device is gone */
 };
 
 struct shares {
     struct share *first, **last;
     unsigned count;
+    struct uw_queue *queue; /* nothing comes of it: to wait with */
 };
 
 struct shares *
@@ -40,6 +47,8 @@ shares_free(struct shares *s)
         uw_device_free(one->device);
         free(one);
     }
+    if (s)
+        uw_queue_free(s->queue);
     free(s);
 }
 
@@ -73,8 +82,10 @@ shares_add(struct shares *s, struct cli *cli, const char *busid, int leniently)
     char text[UW_FAULT_TEXT_MAX];
     struct uw_fault fault;
 
-    if (!one)
+    if (!one || (!s->queue && uw_queue_new(cli->loop, &s->queue) < 0)) {
+        free(one);
         return cli_error("out of memory");
+    }
     if (get(cli, busid, one, &fault) < 0) {
         uw_device_free(one->device);
         free(one);
@@ -87,6 +98,47 @@ shares_add(struct shares *s, struct cli *cli, const char *busid, int leniently)
     s->last = &one->next;
     s->count++;
     return 0;
+}
+
+/* ---- devices that come and go ---- */
+
+static void
+share_successor(struct share *one, struct uw_device *device)
+{
+    if (one->broker)
+        uw_broker_replace(one->broker, device);
+    uw_device_free(one->device);
+    one->device = device;
+    one->pause = uw_usec(0);
+}
+
+static void
+look(struct cli *cli, struct share *one)
+{
+    struct uw_device *device;
+
+    if (uw_device_status(one->device) == UW_OK)
+        return;
+    if (!one->pause.us)
+        one->pause = uw_msec(LOOK_MS);
+    else if (uw_now().us < one->next_try.us)
+        return;
+    if (uw_device_find_again(one->device, uw_usec(0), &device, NULL) == 0) {
+        share_successor(one, device);
+        cli_remark(cli, "%s: shared again", uw_device_name(device));
+        return;
+    }
+    one->next_try = uw_usec_add(uw_now(), one->pause);
+    one->pause = uw_usec_min(uw_usec(one->pause.us * 2), uw_msec(PAUSE_MAX_MS));
+}
+
+void
+shares_tend(struct shares *s, struct cli *cli)
+{
+    if (uw_queue_wait(s->queue, uw_msec(LOOK_MS)) < 0)
+        return;
+    for (struct share *one = s->first; one; one = one->next)
+        look(cli, one);
 }
 
 unsigned

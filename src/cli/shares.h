@@ -21,6 +21,10 @@ void shares_free(struct shares *shares);
  */
 int shares_add(struct shares *shares, struct cli *cli, const char *busid, int leniently);
 
+/* Waits a while, and finds again what was enumerated anew: its successor is shared under the same
+ * address. Comes back at once after a signal. */
+void shares_tend(struct shares *shares, struct cli *cli);
+
 unsigned shares_count(const struct shares *shares);
 
 /* Does a program use one of those that this process holds? */

@@ -50,6 +50,26 @@ uw_import_on_replaced(struct uw_import *im, void (*on_replaced)(void *arg), void
     uw_loop_unlock(im->loop);
 }
 
+void
+uw_import_on_ended_locked(struct uw_import *im, void (*on_ended)(void *arg), void *arg)
+{
+    im->on_ended = on_ended;
+    im->on_ended_arg = arg;
+}
+
+void
+uw_import_end_locked(struct uw_import *im, int error, const char *why)
+{
+    uw_import_lost(im, error, why, uw_now());
+    uw_loop_wake_waiters(im->loop);
+}
+
+int
+uw_import_is_later_locked(const struct uw_import *im, const struct uw_import *ended)
+{
+    return ended->state == IMPORT_ENDED && im->born > ended->ended;
+}
+
 void *
 uw_import_data(const struct uw_import *im)
 {

@@ -93,6 +93,17 @@ void uw_import_set_data(struct uw_import *import, void *data);
 void uw_import_on_replaced(struct uw_import *import, void (*replaced)(void *arg), void *arg);
 void *uw_import_data(const struct uw_import *import);
 
+/* Runs under the lock when the import ends by itself, after the last URB has completed; must not
+ * submit. NULL: nobody is told any more. */
+void uw_import_on_ended_locked(struct uw_import *import, void (*ended)(void *arg), void *arg);
+
+/* Ends the import as if the server had closed the connection: what is behind it is known to be
+ * something else. */
+void uw_import_end_locked(struct uw_import *import, int error, const char *why);
+
+/* 1 when `import` was made after `ended` had ended; one that lives on has no successor. */
+int uw_import_is_later_locked(const struct uw_import *import, const struct uw_import *ended);
+
 const struct uw_device_info *uw_import_info(const struct uw_import *import);
 struct uw_server *uw_import_server(const struct uw_import *import);
 unsigned uw_import_bus(const struct uw_import *import);

@@ -81,12 +81,15 @@ uw_import_lost(struct uw_import *im, int error, const char *why, struct uw_usec 
         return;
     im->state = IMPORT_ENDED;
     im->status = error;
+    im->ended = im->loop->births;
     snprintf(im->why, sizeof(im->why), "%s", why);
     uw_log(&im->loop->log, UW_LOG_INFO, "%s: %s", im->name, why);
     disconnect(im, error, now);
     uw_list_each(pos, tmp, &im->postponed)
         uw_import_complete_postponed(im, UW_CONTAINER(pos, struct uw_urb, x.link), error);
     tell(im, UW_TAP_DETACHED, error, why, now);
+    if (im->on_ended)
+        im->on_ended(im->on_ended_arg);
 }
 
 static void
@@ -334,6 +337,7 @@ new_import(struct uw_server *server, const char *busid)
     im->hold_fd = -1;
     im->loop = server->loop;
     im->server = uw_server_ref(server);
+    im->born = ++server->loop->births;
     snprintf(im->busid, sizeof(im->busid), "%s", busid);
     uw_list_insert(&server->imports, &im->in_server);
     uw_list_insert(&server->loop->imports, &im->in_loop);

@@ -1,10 +1,12 @@
 /*
  * remote.c - one device of a server: its descriptors, and the import that all its users share
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libusb/log.h"
+#include "libusb/lost.h"
 #include "libusb/world.h"
 
 /* Buses of local devices are numbered from 1; programs that look into /sys under a remote device's
@@ -100,11 +102,26 @@ remote_is_held_locked(const struct remote *r)
     return r->device && uw_device_status(r->device) == UW_OK;
 }
 
+void
+remote_lose_locked(struct remote *r)
+{
+    if (!r->gone && r->known && r->chosen)
+        lost_add_locked(r);
+    r->gone = 1;
+    r->listed = 0;
+}
+
+int
+remote_is_kind(const struct remote *r, const struct uw_device_info *info)
+{
+    return r->info.vid == info->vid && r->info.pid == info->pid &&
+           r->info.bcd_device == info->bcd_device;
+}
+
 int
 remote_matches(const struct remote *r, const struct uw_device_info *info)
 {
-    return strcmp(r->info.busid, info->busid) == 0 && r->info.vid == info->vid &&
-           r->info.pid == info->pid && r->info.bcd_device == info->bcd_device &&
+    return strcmp(r->info.busid, info->busid) == 0 && remote_is_kind(r, info) &&
            r->info.devnum == info->devnum;
 }
 
@@ -115,6 +132,7 @@ keep_descriptors(struct remote *r, struct uw_device *device)
     size_t size;
 
     r->descriptor = *uw_device_descriptor(device);
+    snprintf(r->serial, sizeof(r->serial), "%s", uw_device_serial(device));
     while (r->num_configs < CONFIGS_MAX &&
            (bytes = uw_device_config_bytes(device, r->num_configs, &size))) {
         uint8_t *copy = malloc(size);
@@ -156,25 +174,38 @@ import(struct remote *r, struct uw_device **ret_device, struct uw_fault *fault)
     return uw_find(r->server, &choice, wait, uw_msec(IMPORT_MS), ret_device, NULL, fault);
 }
 
+/* A device in another mode may differ in nothing but its configurations. */
+static int
+is_unchanged(const struct remote *r, struct uw_device *device)
+{
+    const uint8_t *bytes;
+    size_t size;
+
+    if (memcmp(&r->descriptor, uw_device_descriptor(device), sizeof(r->descriptor)) != 0)
+        return 0;
+    for (unsigned i = 0; i < r->num_configs; i++) {
+        bytes = uw_device_config_bytes(device, i, &size);
+        if (!bytes || size != r->configs[i].size || memcmp(bytes, r->configs[i].bytes, size) != 0)
+            return 0;
+    }
+    return 1;
+}
+
 /* Is what was imported under this name what was listed under it? */
 static int
 check(struct remote *r, struct uw_device *device, struct uw_fault *fault)
 {
-    const struct uw_device_descriptor *now = uw_device_descriptor(device);
-    int r2 = 0;
-
     if (!r->known)
         return keep_descriptors(r, device);
-    if (now->idVendor != r->descriptor.idVendor || now->idProduct != r->descriptor.idProduct ||
-        now->bcdDevice != r->descriptor.bcdDevice) {
-        memset(fault, 0, sizeof(*fault));
-        fault->code = r2 = UW_ERROR_NO_DEVICE;
-        world_lock();
-        r->gone = 1;
-        world_unlock();
-        world_forget_list();
-    }
-    return r2;
+    if (is_unchanged(r, device))
+        return 0;
+    world_lock();
+    remote_lose_locked(r);
+    world_unlock();
+    world_forget_list();
+    memset(fault, 0, sizeof(*fault));
+    fault->code = UW_ERROR_NO_DEVICE;
+    return UW_ERROR_NO_DEVICE;
 }
 
 static int

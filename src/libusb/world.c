@@ -7,6 +7,7 @@
 #include "libusb/choice.h"
 #include "libusb/fork.h"
 #include "libusb/log.h"
+#include "libusb/lost.h"
 #include "libusb/watch.h"
 #include "libusb/world.h"
 
@@ -127,7 +128,7 @@ world_next_locked(struct remote *r)
 
     for (; pos != &remotes; pos = pos->next) {
         r = UW_CONTAINER(pos, struct remote, link);
-        if (r->listed && r->known && !r->gone)
+        if (r->listed && r->chosen && !r->gone)
             return r;
     }
     return NULL;
@@ -163,33 +164,26 @@ forget_refusal(struct station *s, const struct uw_device_info *info)
             refusals[i] = refusals[--num_refusals];
 }
 
-/* The serial number, where the choice is by it. */
+/* By the program's choice, the serial number included, if it makes one. */
 static int
-has_serial(struct remote *r, struct uw_device *device, const char *serial)
-{
-    char text[128];
-    int n;
-
-    if (!serial[0])
-        return 1;
-    if (!r->descriptor.iSerialNumber)
-        return 0;
-    n = uw_device_string(device, r->descriptor.iSerialNumber, 0, text, sizeof(text), uw_msec(2000),
-                         NULL);
-    return n >= 0 && strcmp(text, serial) == 0;
-}
-
-static int
-is_chosen(struct remote *r, struct uw_device *device)
+is_chosen(const struct remote *r)
 {
     const struct choice_selector *s = NULL;
 
     if (choice.all || !choice.num_selectors)
         return 1;
     while ((s = choice_find(&choice, &r->info, s)))
-        if (has_serial(r, device, s->serial))
+        if (!s->serial[0] || strcmp(s->serial, r->serial) == 0)
             return 1;
     return 0;
+}
+
+/* Chosen, or come in place of one that was. Once shown it goes on being shown. */
+static void
+choose_locked(struct remote *r)
+{
+    if (!r->chosen && r->known)
+        r->chosen = lost_find_locked(r) || is_chosen(r);
 }
 
 /* Imports a device for the first time, for its descriptors. The import lingers: whoever asked for
@@ -199,17 +193,12 @@ peek(struct station *s, struct remote *r)
 {
     struct uw_device *device;
     struct uw_fault fault;
-    int chosen;
 
     if (remote_open(r, &device, &fault) < 0) {
         say_refusal(s, &r->info, &fault);
         return;
     }
     forget_refusal(s, &r->info);
-    chosen = is_chosen(r, device);
-    world_lock();
-    r->listed = chosen;
-    world_unlock();
     remote_close(r);
 }
 
@@ -250,13 +239,36 @@ find_place_locked(struct remote *r)
     } while (r->bus != first);
 }
 
-/* The device a record is of: the one we know, or one that has come in its place. */
+/* The device a record is of: the one we know, or one that has come in its place. An import that
+ * has ended was the old one's; one that seems to live and is in use will tell by itself. */
 static int
 was_replaced_locked(const struct remote *r, const struct uw_device_info *info)
 {
     if (remote_is_held_locked(r))
-        return 0;
-    return !remote_matches(r, info) || (r->device && r->opens);
+        return !r->opens && !remote_is_kind(r, info);
+    return r->device || !remote_matches(r, info);
+}
+
+/* What a record says of the device we know under its busid. */
+static void
+note_record(const struct station *s, const struct uw_device_info *info)
+{
+    struct uw_device *left = NULL;
+    struct remote *r;
+
+    world_lock();
+    r = find_remote_locked(s, info);
+    if (r && was_replaced_locked(r, info)) {
+        if (!r->opens) {
+            left = r->device;
+            r->device = NULL;
+        }
+        remote_lose_locked(r);
+    } else if (r) {
+        r->listed = 2; /* seen now */
+    }
+    world_unlock();
+    uw_device_free(left);
 }
 
 static void
@@ -266,13 +278,6 @@ take_record(struct station *s, const struct uw_device_info *info)
 
     world_lock();
     r = find_remote_locked(s, info);
-    if (r && was_replaced_locked(r, info)) {
-        r->gone = 1;
-        r->listed = 0;
-        r = NULL;
-    }
-    if (r)
-        r->listed = 2; /* seen now */
     world_unlock();
     if (!r) {
         r = remote_new(s->server, info);
@@ -286,22 +291,37 @@ take_record(struct station *s, const struct uw_device_info *info)
     if (!r->known)
         peek(s, r);
     world_lock();
-    if (r->listed)
-        r->listed = 2;
+    if (!r->gone)
+        r->listed = 1;
+    choose_locked(r);
     world_unlock();
 }
 
 /* ---- lists ---- */
+
+/* What may be one that was shown, whatever the choice says of it by now. */
+static int
+is_expected(const struct station *s, const struct uw_device_info *info)
+{
+    const struct remote *r;
+    int expected;
+
+    world_lock();
+    r = find_remote_locked(s, info);
+    expected = (r && r->chosen) || lost_expects_locked(s->server, info);
+    world_unlock();
+    return expected;
+}
 
 static int
 is_wanted(struct station *s, const struct uw_device_list *list, const struct uw_device_info *info)
 {
     if (choice.all)
         return 1;
-    if (choice.num_selectors)
-        return choice_find(&choice, info, NULL) != NULL;
-    (void)s;
-    return uw_device_list_count(list) == 1;
+    if (choice.num_selectors ? choice_find(&choice, info, NULL) != NULL
+                             : uw_device_list_count(list) == 1)
+        return 1;
+    return is_expected(s, info);
 }
 
 static void
@@ -332,10 +352,8 @@ sweep_locked(const struct station *s)
 
         if (r->server != s->server)
             continue;
-        if (r->listed == 1 && !remote_is_held_locked(r)) {
-            r->listed = 0;
-            r->gone = 1;
-        }
+        if (r->listed == 1 && !remote_is_held_locked(r))
+            remote_lose_locked(r);
         if (r->listed)
             r->listed = 1;
     }
@@ -355,6 +373,11 @@ ask(struct station *s)
     s->failed = r;
     if (list)
         say_ambiguous(s, list);
+    for (unsigned i = 0; list && i < uw_device_list_count(list); i++)
+        note_record(s, uw_device_list_get(list, i));
+    world_lock();
+    sweep_locked(s);
+    world_unlock();
     for (unsigned i = 0; list && i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
 
@@ -362,9 +385,6 @@ ask(struct station *s)
             take_record(s, info);
     }
     uw_device_list_free(list);
-    world_lock();
-    sweep_locked(s);
-    world_unlock();
 }
 
 /* Remotes that are gone and have no user stay only as long as a libusb_device refers to them. */
@@ -400,16 +420,32 @@ refresh(void)
     world_unlock();
 }
 
+/* The last list is not old, and nothing in it has gone since. */
+static int
+is_fresh_locked(void)
+{
+    struct remote *r = NULL;
+
+    if (!listed_at.us || uw_usec_sub(uw_now(), listed_at).us >= uw_msec(LIST_FRESH_MS).us)
+        return 0;
+    while ((r = world_next_locked(r)))
+        if (r->device && !remote_is_held_locked(r))
+            return 0;
+    return 1;
+}
+
 int
 world_refresh(void)
 {
+    struct uw_loop *l = world_loop();
     int fresh;
 
-    if (!world_loop())
+    if (!l)
         return LIBUSB_ERROR_NO_MEM;
     pthread_mutex_lock(&enumerating);
+    (void)uw_loop_step(l); /* ends of imports that nobody has looked at yet */
     world_lock();
-    fresh = listed_at.us && uw_usec_sub(uw_now(), listed_at).us < uw_msec(LIST_FRESH_MS).us;
+    fresh = is_fresh_locked();
     world_unlock();
     if (!fresh)
         refresh();

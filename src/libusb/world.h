@@ -14,14 +14,15 @@
 
 #include "libusb/dropin.h"
 
-#define LINGER_MS       2000u
-#define LIST_FRESH_MS   250u
-#define IMPORT_MS       10000u
-#define PORTS_MAX       7u
-#define INTERFACES_MAX  32u
-#define CONFIGS_MAX     32u
-#define REMOTE_STRINGS  3u /* manufacturer, product, serial number */
-#define REMOTE_TEXT_MAX 384u
+#define LINGER_MS         2000u
+#define LIST_FRESH_MS     250u
+#define IMPORT_MS         10000u
+#define PORTS_MAX         7u
+#define INTERFACES_MAX    32u
+#define CONFIGS_MAX       32u
+#define REMOTE_STRINGS    3u /* manufacturer, product, serial number */
+#define REMOTE_TEXT_MAX   384u
+#define REMOTE_SERIAL_MAX 128u
 
 struct remote_config {
     uint8_t *bytes;
@@ -42,9 +43,11 @@ struct remote {
     struct uw_device_descriptor descriptor;
     struct remote_config configs[CONFIGS_MAX];
     unsigned num_configs;
+    char serial[REMOTE_SERIAL_MAX]; /* "": it has none, or did not tell */
 
     /* The world's lock: */
     int listed;                    /* the server has it, or we hold it */
+    int chosen;                    /* and it is one that the program is to see */
     int gone;                      /* it went away; what comes under its name is another one */
     struct uw_device *device;      /* NULL: not imported */
     unsigned opens;                /* users of the import */
@@ -110,7 +113,11 @@ struct uw_device *remote_disown(struct remote *remote);
 /* 1 when the import lives. Needs the world's lock. */
 int remote_is_held_locked(const struct remote *remote);
 
-/* The same device as this record is of? */
+/* It went away, or is another device now: what is behind its name is not it any more. */
+void remote_lose_locked(struct remote *remote);
+
+/* The same kind of device as this record is of, the very same? */
+int remote_is_kind(const struct remote *remote, const struct uw_device_info *info);
 int remote_matches(const struct remote *remote, const struct uw_device_info *info);
 
 #endif

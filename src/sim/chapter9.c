@@ -151,6 +151,8 @@ sim_device_reset(struct sim_device *d)
     settle(d);
     d->configuration = 0;
     memset(d->altsettings, 0, sizeof(d->altsettings));
+    if (d->model->bus_reset)
+        d->model->bus_reset(d);
 }
 
 static int

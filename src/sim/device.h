@@ -64,6 +64,8 @@ struct sim_model {
     void (*destroy)(struct sim_device *device); /* may be NULL, as the rest */
     /* A bus reset, a new configuration or a release: back to how it was made. */
     void (*reset)(struct sim_device *device);
+    /* Behind that, of the three only a bus reset or a release. */
+    void (*bus_reset)(struct sim_device *device);
     /* A class or vendor request. IN: fills request->buffer and returns how much. OUT: 0. A negative
      * status; SIM_LATER. */
     int (*control)(struct sim_device *device, const struct sim_setup *setup,

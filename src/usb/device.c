@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "client/loop.h"
+#include "usb/again.h"
 #include "usb/device.h"
 #include "usb/shared.h"
 
@@ -144,6 +145,7 @@ destroy(struct uw_device *d)
         free(d->configs[i].bytes);
     }
     uw_shared_free(d);
+    uw_device_free_strangers(d);
     free(d->interfaces);
     free(d);
 }
@@ -379,6 +381,12 @@ const struct uw_device_descriptor *
 uw_device_descriptor(const struct uw_device *d)
 {
     return &d->descriptor;
+}
+
+const char *
+uw_device_serial(const struct uw_device *d)
+{
+    return d->serial;
 }
 
 const uint8_t *

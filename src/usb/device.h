@@ -38,6 +38,7 @@ struct uw_raw_config {
 };
 
 struct uw_shared;
+struct uw_stranger;
 
 struct uw_device {
     unsigned refs;
@@ -57,7 +58,9 @@ struct uw_device {
     uint8_t altsettings[UW_INTERFACES_MAX];  /* by bInterfaceNumber */
     const void *owners[UW_INTERFACES_MAX];   /* claims, by bInterfaceNumber */
     const struct uw_endpoint *endpoints[32]; /* in force: OUT 0..15, IN 16..31 */
-    struct uw_shared *shared;                /* behind a broker; NULL: the import is ours alone */
+    struct uw_stranger *strangers;           /* again.c: what turned out not to be its successor */
+    unsigned num_strangers;
+    struct uw_shared *shared; /* behind a broker; NULL: the import is ours alone */
 };
 
 /* The altsetting in force of an interface of the active configuration, or NULL. */

@@ -10,11 +10,10 @@
 #include "base/fault.h"
 #include "client/import.h"
 #include "usb/device.h"
+#include "usb/find.h"
 #include "wire/op.h"
 
-#define PAUSE_MIN_US      100000u
-#define PAUSE_MAX_US      1000000u
-#define FIND_AGAIN_MAX_US 2000000u
+#define PAUSE_MAX_US 1000000u
 
 void
 uw_choice_init(struct uw_choice *choice)
@@ -85,9 +84,9 @@ enumerate(const struct uw_device_list *list, char *buf, size_t size)
     }
 }
 
-static int
-not_found(struct uw_server *server, const struct uw_choice *choice,
-          const struct uw_device_list *list, struct uw_fault *fault)
+int
+uw_find_not_found(struct uw_server *server, const struct uw_choice *choice,
+                  const struct uw_device_list *list, struct uw_fault *fault)
 {
     char wanted[160], there[200];
 
@@ -168,9 +167,9 @@ with_ours_locked(struct uw_server *server, const struct uw_device_list *list)
     return all;
 }
 
-static int
-list_all(struct uw_server *server, struct uw_usec timeout, struct uw_device_list **ret_list,
-         struct uw_fault *fault)
+int
+uw_find_list(struct uw_server *server, struct uw_usec timeout, struct uw_device_list **ret_list,
+             struct uw_fault *fault)
 {
     struct uw_loop *loop = uw_server_loop(server);
     struct uw_device_list *list, *all;
@@ -274,7 +273,7 @@ choose(struct uw_server *server, const struct uw_choice *choice, struct uw_devic
     if (r == UW_ERROR_AMBIGUOUS)
         return ambiguous(server, choice, candidates, ret_candidates, fault);
     uw_device_list_free(candidates);
-    return r == UW_ERROR_NOT_FOUND ? not_found(server, choice, list, fault) : r;
+    return r == UW_ERROR_NOT_FOUND ? uw_find_not_found(server, choice, list, fault) : r;
 }
 
 /* What an old server says when a busid cannot be had covers both "unknown" and "in use": its list
@@ -311,7 +310,7 @@ try_once(struct uw_server *server, const struct uw_choice *choice, struct uw_use
         r = uw_device_import(server, choice->busid, timeout, ret_device, fault);
         return r == UW_ERROR_ACCESS ? explain_refusal(server, choice->busid, timeout, fault) : r;
     }
-    r = list_all(server, timeout, &list, fault);
+    r = uw_find_list(server, timeout, &list, fault);
     if (r < 0)
         return r;
     r = choose(server, choice, list, timeout, ret_device, ret_candidates, fault);
@@ -319,9 +318,8 @@ try_once(struct uw_server *server, const struct uw_choice *choice, struct uw_use
     return r;
 }
 
-/* Absent, or in use: worth waiting for. */
-static int
-may_pass(int error)
+int
+uw_find_may_pass(int error)
 {
     static const int errors[] = {UW_ERROR_NOT_FOUND, UW_ERROR_NO_DEVICE, UW_ERROR_BUSY,
                                  UW_ERROR_ACCESS,    UW_ERROR_CONNECT,   UW_ERROR_CONNECTION_LOST,
@@ -333,9 +331,8 @@ may_pass(int error)
     return 0;
 }
 
-/* Waits before the next try, a little longer each time. 0: no time is left for one. */
-static int
-pause_before_retry(struct uw_loop *loop, struct uw_usec until, struct uw_usec *pause, uint32_t max)
+int
+uw_find_pause(struct uw_loop *loop, struct uw_usec until, struct uw_usec *pause, uint32_t max)
 {
     struct uw_usec left = uw_usec_sub(until, uw_now());
 
@@ -352,136 +349,20 @@ uw_find(struct uw_server *server, const struct uw_choice *choice, struct uw_usec
         struct uw_usec timeout, struct uw_device **ret_device,
         struct uw_device_list **ret_candidates, struct uw_fault *fault)
 {
-    struct uw_usec until = uw_usec_add(uw_now(), wait), pause = uw_usec(PAUSE_MIN_US);
+    struct uw_usec until = uw_usec_add(uw_now(), wait), pause = uw_usec(UW_FIND_PAUSE_US);
     struct uw_fault last = {0}; /* a try that failed is no fault when the next succeeds */
     int r, again;
 
     for (;;) {
         r = try_once(server, choice, timeout, ret_device, ret_candidates, &last);
-        if (!may_pass(r))
+        if (!uw_find_may_pass(r))
             break;
-        again = pause_before_retry(uw_server_loop(server), until, &pause, PAUSE_MAX_US);
+        again = uw_find_pause(uw_server_loop(server), until, &pause, PAUSE_MAX_US);
         if (again < 0)
             r = uw_fault_set(&last, again, "wait for the device");
         if (again != 1)
             break;
     }
-    if (r < 0 && fault)
-        *fault = last;
-    return r;
-}
-
-/* ---- a device that was there before ---- */
-
-/* Imports a device of the list and looks whether it is the successor. `strictly`: the serial number
- * has to be the same; else it may not be another one on a device of the same kind. */
-static int
-try_candidate(struct uw_device *old, const struct uw_device_info *info, int strictly,
-              struct uw_usec timeout, struct uw_device **ret_device, struct uw_fault *fault)
-{
-    struct uw_device *d;
-    int r = uw_device_import(uw_device_server(old), info->busid, timeout, &d, fault), same_kind;
-
-    if (r < 0)
-        return r;
-    same_kind = d->info.vid == old->info.vid && d->info.pid == old->info.pid;
-    if (strictly ? strcmp(d->serial, old->serial) == 0
-                 : !same_kind || !d->serial[0] || !old->serial[0] ||
-                       strcmp(d->serial, old->serial) == 0) {
-        *ret_device = d;
-        return 0;
-    }
-    uw_device_free(d);
-    return UW_ERROR_NOT_FOUND;
-}
-
-/* A device that is in use or does not answer may be the one: its error counts more than that the
- * others are not. */
-static int
-worse(int a, int b)
-{
-    return a == UW_ERROR_NOT_FOUND ? b : a;
-}
-
-/* The tie between a device and its successor, the strongest first: serial number, place, kind. */
-static int
-try_ties(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
-         struct uw_device **ret_device, struct uw_fault *fault)
-{
-    const struct uw_device_info *place = NULL, *kind = NULL;
-    unsigned of_kind = 0;
-    int r = UW_ERROR_NOT_FOUND;
-
-    for (unsigned i = 0; i < list->count; i++) {
-        const struct uw_device_info *info = &list->infos[i];
-
-        if (strcmp(info->busid, old->info.busid) == 0)
-            place = info;
-        if (info->vid != old->info.vid || info->pid != old->info.pid)
-            continue;
-        kind = info;
-        of_kind++;
-        if (old->serial[0]) {
-            int one = try_candidate(old, info, 1, timeout, ret_device, fault);
-
-            if (one == 0)
-                return 0;
-            r = worse(r, one);
-        }
-    }
-    if (place && (!old->serial[0] || place->vid != old->info.vid || place->pid != old->info.pid ||
-                  r == UW_ERROR_NOT_FOUND))
-        return try_candidate(old, place, 0, timeout, ret_device, fault);
-    if (!old->serial[0] && of_kind == 1)
-        return try_candidate(old, kind, 0, timeout, ret_device, fault);
-    return r;
-}
-
-static int
-try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
-          struct uw_fault *fault)
-{
-    struct uw_server *server = uw_device_server(old);
-    struct uw_device_list *list;
-    struct uw_choice choice;
-    int r = list_all(server, timeout, &list, fault);
-
-    if (r < 0)
-        return r;
-    r = try_ties(old, list, timeout, ret_device, fault);
-    if (r == UW_ERROR_NOT_FOUND) {
-        uw_choice_init(&choice);
-        choice.vid = old->info.vid;
-        choice.pid = old->info.pid;
-        choice.serial = old->serial[0] ? old->serial : NULL;
-        not_found(server, &choice, list, fault);
-    }
-    uw_device_list_free(list);
-    return r;
-}
-
-int
-uw_device_find_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
-                     struct uw_fault *fault)
-{
-    struct uw_usec until = uw_usec_add(uw_now(), timeout), pause = uw_usec(PAUSE_MIN_US);
-    struct uw_fault last = {0}, fault_now = {0};
-    int r = 0, again;
-
-    do {
-        int now = try_again(old, uw_usec_sub(until, uw_now()), ret_device, &fault_now);
-
-        /* That the last try had too little time says less than what an earlier one found. */
-        if (r == 0 || now != UW_ERROR_TIMEOUT) {
-            r = now;
-            last = fault_now;
-        }
-        if (!may_pass(now))
-            break;
-        again = pause_before_retry(old->loop, until, &pause, FIND_AGAIN_MAX_US);
-        if (again < 0)
-            r = uw_fault_set(&last, again, "wait for the device");
-    } while (again == 1 && uw_now().us < until.us);
     if (r < 0 && fault)
         *fault = last;
     return r;

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "client/loop.h"
 #include "usb/device.h"
+#include "usb/shared.h"
 
 #define RESTORE_TIMEOUT_MS 5000u
 
@@ -69,9 +70,14 @@ restore(struct uw_device *d, struct uw_fault *fault)
     return r;
 }
 
+/* What is known of it is no longer true: nobody shall go on with that. */
 static int
 came_back_different(struct uw_device *d, struct uw_fault *fault)
 {
+    uw_shared_changed(d);
+    uw_loop_lock(d->loop);
+    uw_import_end_locked(d->import, UW_ERROR_NO_DEVICE, "it came back as another device");
+    uw_loop_unlock(d->loop);
     uw_fault_set(fault, UW_ERROR_NOT_FOUND, "reset");
     uw_fault_on(fault, "%s", d->name);
     uw_fault_came(fault, 0, "what is there now is another device, or none");

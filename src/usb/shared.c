@@ -143,6 +143,13 @@ uw_shared_claim(struct uw_device *d, unsigned interface_number)
     return d->shared ? ask_claim(d, UW_SHARED_CLAIM, interface_number) : UW_OK;
 }
 
+void
+uw_shared_changed(struct uw_device *d)
+{
+    if (d->shared)
+        (void)ask_claim(d, UW_SHARED_CHANGED, 0);
+}
+
 int
 uw_shared_release(struct uw_device *d, unsigned interface_number)
 {

@@ -20,4 +20,7 @@ void uw_shared_free(struct uw_device *device);
 int uw_shared_claim(struct uw_device *device, unsigned interface_number);
 int uw_shared_release(struct uw_device *device, unsigned interface_number);
 
+/* What a reset left is another device: the broker is to look for it anew. Without the lock. */
+void uw_shared_changed(struct uw_device *device);
+
 #endif

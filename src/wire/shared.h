@@ -7,6 +7,7 @@
  *
  *     CLAIM    wIndex an interface: 1 byte, enum uw_shared_answer
  *     RELEASE  wIndex an interface: 1 byte, likewise
+ *     CHANGED  1 byte, DONE: a reset showed that the device has become another; it is gone
  *     STATE    UW_SHARED_STATE_SIZE bytes: what happened (enum uw_shared_event, or-ed), the
  *              configuration in force, the alternate setting of each interface; with wValue 1
  *              answered once that is news to who asks
@@ -21,7 +22,7 @@
 #define UW_SHARED_TYPE       0xe0
 #define UW_SHARED_STATE_SIZE (2u + 256u)
 
-enum uw_shared_request { UW_SHARED_CLAIM = 1, UW_SHARED_RELEASE = 2, UW_SHARED_STATE = 3 };
+enum uw_shared_request { UW_SHARED_CLAIM = 1, UW_SHARED_RELEASE = 2, UW_SHARED_STATE = 3, UW_SHARED_CHANGED = 4 };
 
 enum uw_shared_answer { UW_SHARED_DONE = 0, UW_SHARED_TAKEN = 1, UW_SHARED_UNKNOWN = 2 };
 

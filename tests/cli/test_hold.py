@@ -76,9 +76,32 @@ def two_held_devices(lab):
 
 
 @test
+def it_follows_a_device_that_comes_back(lab):
+    """As a boot loader, in its place and in another one: told in a line more, shared as before."""
+    run = {'environment': _runtime(lab)}
+    for where in ('stays', 'moves'):
+        with lab.bench('--device', f'dfu:runtime={where}') as bench:
+            process = bench.start('hold', '--json', stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  **run)
+            before = json.loads(process.stdout.readline())
+            expect_equal(before['pid'], '0017')
+            bench('control', '--direction', 'out', '--bm-request-type', '0x21', '--b-request',
+                  '0', '--w-value', '1000', **run)  # DETACH
+            after = json.loads(process.stdout.readline())
+            expect_equal(after['pid'], '0007')
+            expect_equal(after['address'], before['address'])
+            expect_equal(after['busid'] == before['busid'], where == 'stays')
+            found = bench('probe', '--json', '--busid', after['busid'], **run).json()
+            expect_equal(found['pid'], '0007')
+            process.send_signal(signal.SIGTERM)
+            expect('looking for it' in process.communicate(timeout=PATIENCE)[1].decode(), 'silent')
+            expect_equal(process.returncode, 0)
+
+
+@test
 def it_ends_when_the_device_is_gone(lab):
     with lab.bench('--device', 'faulty') as bench:
-        process = bench.start('hold', '--json', environment=_runtime(lab), stdout=subprocess.PIPE,
+        process = bench.start('hold', '--json', '--wait', '1', environment=_runtime(lab), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE)
         expect(process.stdout.readline(), 'hold did not start')
         bench('control', '--direction', 'out', '--bm-request-type', '0x40', '--b-request', '0x10',

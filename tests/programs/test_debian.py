@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import BUILD, Bench, Skip, main, need, need_module, node_usb, succeeded
+from bench import BUILD, ENV, Bench, Skip, main, need, need_module, node_usb, succeeded
 
 
 def test_lsusb():
@@ -40,6 +40,50 @@ def test_dfu_util():
         assert filecmp.cmp(firmware, back, shallow=False)
         succeeded(bench.run(dfu, '-a', 'flash', '-U', back + '2'))
         assert os.path.getsize(back + '2') == 5000
+
+
+def dfu_update(run, dfu, scratch, serial=()):
+    """From the application into the loader, and the firmware down: one program, two devices."""
+    firmware = os.path.join(scratch, 'firmware')
+    with open(firmware, 'wb') as f:
+        f.write(bytes((i * i) & 255 for i in range(20001)))
+    out = succeeded(run(dfu, '-E', '1', *serial, '-a', 'RAM', '-D', firmware))
+    assert 'Device really in Run-Time Mode' in out and 'Device will detach' in out, out
+    assert 'Device ID 1209:0007' in out or 'dfuIDLE' in out, out
+    assert 'Done!' in out, out
+    return firmware
+
+
+def test_dfu_util_from_the_application():
+    """The device leaves the bus and comes back as another, at the same place or at another one; the
+    loader stays one between two programs only because the import never ends."""
+    dfu = need('dfu-util')
+    for where in ('stays', 'moves'):
+        with Bench(f'dfu:runtime={where}', 'loopback') as bench, \
+                tempfile.TemporaryDirectory() as scratch:
+            back = os.path.join(scratch, 'back')
+            script = '"$0" -E 1 -a RAM -D "$1" && "$0" -a RAM -U "$2" && "$0" -l'
+            firmware = dfu_update(lambda *w: bench.run(*w, options=('-b', '1-1')), dfu, scratch)
+            # The end of the first run was the loader's way back.
+            done = bench.run('sh', '-c', script, dfu, firmware, back,
+                             options=('--serial', 'dfu-1', '--wait', '10'))
+            out = succeeded(done)
+            assert filecmp.cmp(firmware, back, shallow=False)
+            assert out.count('Found DFU: [1209:0007]') == 2, out  # two alternate settings
+            assert done.stderr.count('shared again') == 1, done.stderr
+
+
+def test_dfu_util_from_the_application_without_run():
+    """The drop-in by itself, by a place or numbers that it does not keep."""
+    dfu = need('dfu-util')
+    for where in ('stays', 'moves'):
+        for chosen in ('1-1', '1209:0017'):
+            with Bench(f'dfu:runtime={where}', 'loopback') as bench, \
+                    tempfile.TemporaryDirectory() as scratch:
+                direct = {**ENV, 'LD_LIBRARY_PATH': os.path.join(BUILD, 'src', 'libusb'),
+                          'USBWIRE_SERVERS': bench.address, 'USBWIRE_DEVICES': chosen}
+                dfu_update(lambda *w, e=direct: subprocess.run(w, env=e, capture_output=True,
+                                                               text=True, check=False), dfu, scratch)
 
 
 def test_openocd():

@@ -264,6 +264,79 @@ test_unplugged(void **state)
     rig_end(s);
 }
 
+static int
+has_ended(const struct program *p)
+{
+    return uw_device_status(p->device) < 0;
+}
+
+/* The device comes back as another, and is shared again under the same address. */
+static void
+test_replaced(void **state)
+{
+    struct setup *s = rig_start_joined("dfu:runtime=moves");
+    struct uw_device *successor;
+
+    (void)state;
+    assert_int_equal(uw_control(s->one.device, 0x21, 0, 1000, 0, NULL, 0, LONG, NULL, NULL), 0);
+    rig_wait(&s->holder, has_ended);
+    rig_wait(&s->one, has_ended); /* without asking for anything */
+    rig_wait(&s->two, has_ended);
+    uw_device_free(s->one.device);
+    s->one.device = NULL;
+    assert_int_equal(rig_join(&s->one), UW_ERROR_NOT_FOUND);
+    assert_int_equal(uw_device_find_again(s->holder.device, LONG, &successor, NULL), 0);
+    uw_broker_replace(s->broker, successor);
+    uw_device_free(s->holder.device);
+    s->holder.device = successor;
+    assert_int_equal(rig_join(&s->one), 0);
+    assert_int_equal(uw_device_descriptor(s->one.device)->idProduct, 0x0007);
+    assert_string_equal(uw_device_info(s->one.device)->busid, "1-65");
+    assert_string_equal(uw_device_serial(s->one.device), "dfu-1");
+    /* The one that is left of the old device's time does not come to the new one. */
+    assert_true(uw_control(s->two.device, 0xa1, 5, 0, 0, NULL, 0, LONG, NULL, NULL) < 0);
+    rig_end(s);
+}
+
+/* A device that lives is replaced, too: whoever uses it loses it. */
+static void
+test_replaced_alive(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+
+    (void)state;
+    uw_broker_replace(s->broker, s->holder.device);
+    rig_wait(&s->one, has_ended);
+    uw_device_free(s->one.device);
+    s->one.device = NULL;
+    assert_int_equal(rig_join(&s->one), 0);
+    assert_int_equal(rig_write(&s->one, 0x01, "x", 1), 0);
+    rig_end(s);
+}
+
+/* A reset that shows another device is the end of it for all, and for the broker. */
+static void
+test_reset_into_another(void **state)
+{
+    struct setup *s = rig_start_joined("dfu:runtime=stays");
+    struct uw_device *loader;
+
+    (void)state;
+    assert_int_equal(uw_control(s->one.device, 0x21, 0, 1000, 0, NULL, 0, LONG, NULL, NULL), 0);
+    rig_wait(&s->holder, has_ended);
+    assert_int_equal(uw_device_find_again(s->holder.device, LONG, &loader, NULL), 0);
+    uw_broker_replace(s->broker, loader);
+    uw_device_free(s->holder.device);
+    s->holder.device = loader;
+    uw_device_free(s->one.device);
+    s->one.device = NULL;
+    assert_int_equal(rig_join(&s->one), 0);
+    assert_int_equal(uw_device_reset(s->one.device, LONG, NULL), UW_ERROR_NOT_FOUND);
+    assert_true(has_ended(&s->one));
+    rig_wait(&s->holder, has_ended);
+    rig_end(s);
+}
+
 /* The holder lets go while others read: they are told, and nothing waits for ever. */
 static void
 test_broker_ends(void **state)
@@ -336,6 +409,9 @@ main(void)
         cmocka_unit_test(test_late_data),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_unplugged),
+        cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_replaced_alive),
+        cmocka_unit_test(test_reset_into_another),
         cmocka_unit_test(test_broker_ends),
         cmocka_unit_test(test_difficult_servers),
     };

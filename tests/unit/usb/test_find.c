@@ -367,6 +367,76 @@ test_again_the_only_one_of_its_kind(void **state)
     uw_device_free(old);
 }
 
+/* In another mode, and at another place: by its serial number, if the vendor is the same. */
+static void
+test_again_as_another_elsewhere(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_device *old;
+
+    add_more(r);
+    old = lose(r, "1-3");
+    strcpy(r->peer->models[2].busid, "1-7");
+    r->peer->models[2].v.device[10] ^= 0xff;
+    assert_int_equal(uw_device_find_again(old, uw_usec(0), &r->device, NULL), 0);
+    assert_string_equal(found(r), "1-7");
+    assert_string_equal(uw_device_serial(r->device), "B");
+    uw_device_free(old);
+}
+
+/* The end of an import may reset a device that is none of ours. */
+static void
+test_again_asks_each_once(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_device *old;
+
+    add_more(r);
+    old = lose(r, "1-3");
+    r->peer->models[2].hidden = 1;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(uw_device_find_again(old, uw_usec(0), &r->device, NULL),
+                         UW_ERROR_NOT_FOUND);
+    assert_int_equal(peer_imports(r->peer), 2);
+    r->peer->models[2].hidden = 0;
+    assert_int_equal(uw_device_find_again(old, uw_usec(0), &r->device, NULL), 0);
+    uw_device_free(old);
+}
+
+static int
+hang_up_on_request(struct peer_conn *conn, const struct uw_pdu *pdu, void *arg)
+{
+    (void)arg;
+    if (!peer_is(pdu, 0x40, 0x99))
+        return 0;
+    peer_hang_up(conn);
+    return 1;
+}
+
+/* What was held beside it is not what it has become. */
+static void
+test_again_is_not_what_is_held(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_device *old, *beside;
+
+    add_more(r);
+    r->peer->models[1].strings[4] = r->peer->models[2].strings[4] = NULL;
+    assert_int_equal(uw_device_import(r->server, "1-2", SOON, &beside, NULL), 0);
+    assert_int_equal(uw_device_import(r->server, "1-3", SOON, &old, NULL), 0);
+    peer_script(r->peer, hang_up_on_request, NULL);
+    assert_true(uw_control(old, 0x40, 0x99, 0, 0, NULL, 0, SOON, NULL, NULL) < 0);
+    r->peer->models[2].hidden = 1;
+    assert_int_equal(uw_device_find_again(old, uw_usec(0), &r->device, NULL), UW_ERROR_NOT_FOUND);
+    strcpy(r->peer->models[2].busid, "1-9");
+    r->peer->models[1].hidden = 1;
+    r->peer->models[2].hidden = 0;
+    uw_device_free(beside);
+    assert_int_equal(uw_device_find_again(old, uw_usec(0), &r->device, NULL), 0);
+    assert_string_equal(found(r), "1-9");
+    uw_device_free(old);
+}
+
 static void
 test_again_waits(void **state)
 {
@@ -422,6 +492,9 @@ main(void)
         ROW(test_again_is_not_its_twin),
         ROW(test_again_in_its_place),
         ROW(test_again_the_only_one_of_its_kind),
+        ROW(test_again_as_another_elsewhere),
+        ROW(test_again_asks_each_once),
+        ROW(test_again_is_not_what_is_held),
         ROW(test_again_waits),
         ROW(test_interrupted),
     };

@@ -149,6 +149,14 @@ uw_serial_lines(struct uw_serial *p, struct uw_fault *fault)
     return r;
 }
 
+/* Many CDC-ACM devices have no break, whatever they say of themselves. */
+static int
+refuse_break(const struct uw_serial *p, struct uw_fault *fault)
+{
+    return serial_refuse(p, UW_ERROR_NOT_SUPPORTED, "send a break",
+                         "the device does not know that request (stall)", "", fault);
+}
+
 int
 uw_serial_set_break(struct uw_serial *p, int on, struct uw_fault *fault)
 {
@@ -161,6 +169,8 @@ uw_serial_set_break(struct uw_serial *p, int on, struct uw_fault *fault)
         serial_lines_settle(p);
         p->chip.driver->set_break(&p->chip, on, &plan);
         r = serial_run_locked(p, &plan, fault);
+        if (r == UW_ERROR_STALL)
+            r = refuse_break(p, fault);
     }
     uw_loop_unlock(p->loop);
     return r;

@@ -16,6 +16,9 @@
 
 #define PREFIX "unix:"
 
+/* Of the requests of all clients together: four that fill theirs, with answers nobody reads. */
+#define BYTES_MAX ((size_t)512 << 20)
+
 /* A name that may stand in a folder, and is the same for all who mean the same. */
 static void
 add_name(char *dst, size_t size, const char *s)
@@ -50,24 +53,23 @@ path_of(const struct uw_broker *b)
 
 /* Only processes of this user may come in, whatever the folder's rights say. */
 static void
-accept_clients(struct uw_source *source, unsigned events, struct uw_usec now)
+came(struct uw_listener *listener, struct uw_transport *t)
 {
-    struct uw_broker *b = UW_CONTAINER(source, struct uw_broker, listener);
-    struct uw_transport *t;
+    struct uw_broker *b = UW_CONTAINER(listener, struct uw_broker, listener);
+    uid_t uid;
 
-    (void)events;
-    (void)now;
-    while (uw_transport_accept(b->listener.fd, &t) == 0) {
-        uid_t uid;
-
-        if (uw_transport_user(t, &uid) && uid == geteuid()) {
-            broker_client_new(b, t);
-            continue;
-        }
-        uw_log(&b->loop->log, UW_LOG_WARNING, "%s: refused a process of another user",
-               b->device->name);
-        uw_transport_free(t, 1);
+    if (uw_transport_user(t, &uid) && uid == geteuid()) {
+        broker_client_new(b, t);
+        return;
     }
+    uw_log(&b->loop->log, UW_LOG_WARNING, "%s: refused a process of another user", b->device->name);
+    uw_transport_free(t, 1);
+}
+
+static void
+free_broker(struct uw_grave *grave)
+{
+    free(UW_CONTAINER(grave, struct uw_broker, grave));
 }
 
 /* ---- the device ---- */
@@ -111,7 +113,7 @@ refuse(struct uw_broker *b, int code, int raw, const char *came, const char *adv
 }
 
 static int
-open_socket(struct uw_broker *b, struct uw_fault *fault)
+open_socket(struct uw_broker *b, int *ret_fd, struct uw_fault *fault)
 {
     const char *server = uw_server_name(uw_import_server(b->device->import));
     int r = broker_name(server, b->device->info.busid, b->address, sizeof(b->address));
@@ -122,8 +124,8 @@ open_socket(struct uw_broker *b, struct uw_fault *fault)
             "set XDG_RUNTIME_DIR to a folder of your own; nobody else may have rights there",
             fault);
     if (r == 0) {
-        b->listener.fd = uw_listen_unix(path_of(b));
-        if (b->listener.fd >= 0)
+        *ret_fd = uw_listen_unix(path_of(b));
+        if (*ret_fd >= 0)
             return 0;
         r = errno == ENAMETOOLONG ? UW_ERROR_LIMIT
             : errno == EADDRINUSE ? UW_ERROR_BUSY
@@ -143,23 +145,24 @@ int
 uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw_fault *fault)
 {
     struct uw_broker *b = calloc(1, sizeof(*b));
-    int r;
+    int fd = -1, r;
 
     if (!b)
         return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "share a device");
     b->device = device;
     b->loop = device->loop;
+    b->budget.max = BYTES_MAX;
     uw_list_init(&b->clients);
-    b->listener.events = UW_POLL_IN;
-    b->listener.ready = accept_clients;
-    r = open_socket(b, fault);
+    b->grave.free = free_broker;
+    uw_list_init(&b->grave.link);
+    r = open_socket(b, &fd, fault);
     if (r < 0) {
         free(b);
         return r;
     }
     r = uw_service_hold(b->loop);
     uw_loop_lock(b->loop);
-    if (r == 0 && uw_loop_add_source(b->loop, &b->listener) < 0) {
+    if (r == 0 && uw_listener_start(&b->listener, b->loop, fd, came) < 0) {
         uw_loop_unlock(b->loop);
         uw_service_release(b->loop);
         uw_loop_lock(b->loop);
@@ -169,7 +172,7 @@ uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw
         take_device_locked(b, device);
     uw_loop_unlock(b->loop);
     if (r < 0) {
-        close(b->listener.fd);
+        close(fd);
         unlink(path_of(b));
         free(b);
         return uw_fault_set(fault, r, "share a device");
@@ -227,19 +230,22 @@ void
 uw_broker_free(struct uw_broker *b)
 {
     struct uw_device *device;
+    struct uw_loop *loop;
 
     if (!b)
         return;
-    uw_loop_lock(b->loop);
+    loop = b->loop;
+    uw_loop_lock(loop);
     unlink(path_of(b));
-    uw_loop_remove_source(b->loop, &b->listener);
-    close(b->listener.fd);
+    uw_listener_stop(&b->listener);
     (void)close_clients_locked(b, 1);
     device = leave_device_locked(b);
-    uw_loop_unlock(b->loop);
-    uw_service_release(b->loop);
+    uw_loop_unlock(loop);
+    uw_service_release(loop);
     uw_device_free(device);
-    free(b);
+    uw_loop_lock(loop);
+    uw_loop_bury(loop, &b->grave); /* a thread may still hold an event of the listener */
+    uw_loop_unlock(loop);
 }
 
 const char *

@@ -13,6 +13,7 @@
 
 #include <usbwire/broker.h>
 
+#include "client/listener.h"
 #include "client/loop.h"
 #include "export/session.h"
 #include "transport/transport.h"
@@ -20,10 +21,12 @@
 #include "wire/shared.h"
 
 struct uw_broker {
+    struct uw_grave grave;
     struct uw_device *device;
     struct uw_loop *loop;
-    struct uw_source listener;
+    struct uw_listener listener;
     struct uw_list clients; /* of struct broker_client */
+    struct uw_budget budget;
     unsigned count;
     char address[160]; /* "unix:" and the path */
 };

@@ -377,8 +377,12 @@ void
 broker_client_new(struct uw_broker *b, struct uw_transport *transport)
 {
     struct broker_client *c = calloc(1, sizeof(*c));
-    const struct uw_export offers = {
-        .list = list, .import = import, .submit = submit, .unlink = unlink_request, .data = c};
+    const struct uw_export offers = {.budget = &b->budget,
+                                     .list = list,
+                                     .import = import,
+                                     .submit = submit,
+                                     .unlink = unlink_request,
+                                     .data = c};
 
     if (!c || uw_session_new(&offers, &c->session) < 0) {
         free(c);

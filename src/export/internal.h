@@ -33,9 +33,10 @@ struct pending {
     struct uw_pdu unlink; /* UW_UNLINK_BEGUN: what is to be answered with the request */
     int unlinking;
     struct out out;
-    uint8_t *table;     /* of the reply */
-    size_t buffer_size; /* as counted in session->bytes */
-    int table_unread;   /* an isochronous URB at a server that knows nothing of those */
+    uint8_t *table;   /* of the reply */
+    size_t size;      /* as counted in session->bytes */
+    int refused;      /* there was no room for it */
+    int table_unread; /* an isochronous URB at a server that knows nothing of those */
 };
 
 enum session_state {

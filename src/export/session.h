@@ -75,9 +75,18 @@ struct uw_habits {
 
 enum uw_unlink { UW_UNLINK_REFUSED = 0, UW_UNLINK_DONE = 1, UW_UNLINK_BEGUN = 2 };
 
-/* What the session asks of whoever offers devices. */
+/* Bytes that the requests of several sessions may take together, each until its answer was sent. */
+struct uw_budget {
+    size_t used, max;
+};
+
+/*
+ * What the session asks of whoever offers devices. A request for which there is no room any more is
+ * answered with -12 (ENOMEM) and never seen here.
+ */
 struct uw_export {
     const struct uw_habits *habits; /* NULL: as it should be */
+    struct uw_budget *budget;       /* NULL: this session's own limits are all */
     /* The list to answer OP_REQ_DEVLIST with; freed by the session. NULL: close the connection. */
     struct uw_device_list *(*list)(void *data);
     /* OP_REQ_IMPORT: a status of enum uw_op_status; on success *ret_info is filled in. */

@@ -9,18 +9,22 @@
 #include "export/internal.h"
 
 #define REQUESTS_MAX    4096u
-#define BYTES_MAX       (64u * 1024u * 1024u)
+#define REQUEST_MAX     (64u * 1024u * 1024u)  /* bytes of one */
+#define BYTES_MAX       (128u * 1024u * 1024u) /* of all of a session */
 #define ISO_PACKETS_MAX 1024u
 
 #define STATUS_RESET  (-104)
 #define STATUS_EPERM  (-1)
+#define STATUS_NO_MEM (-12)
 #define STATUS_NODEV  (-19)
 #define STATUS_NO_ISO (-95)
 
 void
 export_free_request(struct uw_session *s, struct pending *p)
 {
-    s->bytes -= p->buffer_size;
+    s->bytes -= p->size;
+    if (s->cb.budget)
+        s->cb.budget->used -= p->size;
     free(p->r.buffer);
     free(p->r.iso);
     free(p->table);
@@ -210,8 +214,7 @@ got_unlink(struct uw_session *s, const struct uw_pdu *pdu)
 static int
 check_submit(const struct uw_session *s, const struct uw_pdu *pdu)
 {
-    if (pdu->length < 0 || (uint32_t)pdu->length > BYTES_MAX || s->count >= REQUESTS_MAX ||
-        (size_t)pdu->length > BYTES_MAX - s->bytes)
+    if (pdu->length < 0 || (uint32_t)pdu->length > REQUEST_MAX)
         return UW_ERROR_LIMIT;
     /* -1 stands for "not isochronous" too. */
     if (pdu->packets < -1 || pdu->packets > (int32_t)ISO_PACKETS_MAX || pdu->ep > 15 ||
@@ -221,6 +224,39 @@ check_submit(const struct uw_session *s, const struct uw_pdu *pdu)
         return UW_ERROR_PROTOCOL;
     if (pdu->devid != s->devid && !has(s, UW_HABIT_ANY_DEVID | UW_HABIT_DEVID_GONE))
         return UW_ERROR_PROTOCOL;
+    return 0;
+}
+
+/* Closing would take the requests with it that are under way; who sent this one can do with less.
+ */
+static int
+is_room(const struct uw_session *s, size_t size)
+{
+    const struct uw_budget *b = s->cb.budget;
+
+    return s->count < REQUESTS_MAX && size <= BYTES_MAX - s->bytes &&
+           (!b || (b->used <= b->max && size <= b->max - b->used));
+}
+
+/* What an OUT brings fills its buffer; of an IN, whoever offers the device may answer more than it
+ * wrote. */
+static int
+add_buffer(struct uw_session *s, struct pending *p)
+{
+    size_t room = (size_t)p->r.length + UW_REQUEST_SLACK;
+    size_t size = p->r.length + p->r.iso_count * sizeof(*p->r.iso);
+
+    if (!is_room(s, size)) {
+        p->refused = 1;
+        return 0;
+    }
+    p->r.buffer = p->r.endpoint & 0x80 ? calloc(1, room) : malloc(room);
+    if (!p->r.buffer)
+        return UW_ERROR_NO_MEMORY;
+    p->size = size;
+    s->bytes += size;
+    if (s->cb.budget)
+        s->cb.budget->used += size;
     return 0;
 }
 
@@ -243,19 +279,24 @@ new_pending(struct uw_session *s, const struct uw_pdu *pdu)
     p->r.start_frame = pdu->start_frame;
     p->r.length = (uint32_t)pdu->length;
     p->r.iso_count = n;
-    /* What an OUT brings fills it; of an IN, whoever offers the device may answer more than it
-     * wrote. */
-    p->r.buffer = pdu->direction == UW_DIR_OUT ? malloc((size_t)p->r.length + UW_REQUEST_SLACK)
-                                               : calloc(1, (size_t)p->r.length + UW_REQUEST_SLACK);
     if (n)
         p->r.iso = calloc(n, sizeof(*p->r.iso));
-    p->buffer_size = p->r.length;
-    s->bytes += p->buffer_size;
-    if (!p->r.buffer || (n && !p->r.iso)) {
+    if ((n && !p->r.iso) || add_buffer(s, p) < 0) {
         export_free_request(s, p);
         return NULL;
     }
     return p;
+}
+
+/* What it was told of packets is of no use any more. */
+static void
+refuse(struct uw_session *s, struct pending *p)
+{
+    free(p->r.iso);
+    p->r.iso = NULL;
+    p->r.iso_count = 0;
+    p->pdu.packets = 0;
+    uw_session_reply(s, &p->r, STATUS_NO_MEM, 0);
 }
 
 static int
@@ -268,7 +309,9 @@ hand_over(struct uw_session *s)
     uw_framer_start(&s->framer, s->head, UW_PDU_SIZE);
     uw_list_insert(&s->requests, &p->in_session);
     s->count++;
-    if (p->pdu.devid != s->devid && has(s, UW_HABIT_DEVID_GONE))
+    if (p->refused)
+        refuse(s, p);
+    else if (p->pdu.devid != s->devid && has(s, UW_HABIT_DEVID_GONE))
         uw_session_reply(s, &p->r, STATUS_NODEV, 0);
     else if (p->table_unread)
         uw_session_reply(s, &p->r, STATUS_NO_ISO, 0);

@@ -9,6 +9,7 @@
 
 #include "base/fault.h"
 #include "client/import.h"
+#include "client/listener.h"
 #include "client/service.h"
 #include "syslog/receiver.h"
 #include "transport/listen.h"
@@ -19,34 +20,28 @@
 
 struct listener {
     struct uw_syslog base; /* first: so the grave is */
-    struct uw_source tcp, udp;
+    struct uw_listener tcp;
+    struct uw_source udp;
     struct sockaddr_storage tcp_bound, udp_bound;
     uint8_t datagram[UW_SYSLOG_MAX];
 };
 
 static void
-accept_streams(struct uw_source *source, unsigned events, struct uw_usec now)
+came(struct uw_listener *listener, struct uw_transport *transport)
 {
-    struct listener *l = UW_CONTAINER(source, struct listener, tcp);
-    struct uw_transport *transport;
+    struct listener *l = UW_CONTAINER(listener, struct listener, tcp);
+    struct sockaddr_storage from, to;
     char host[64];
 
-    (void)events;
-    (void)now;
-    while (uw_transport_accept(source->fd, &transport) == 0) {
-        struct sockaddr_storage from, to;
-
-        uw_transport_ends(transport, &from, &to);
-        uw_socket_host(&from, host, sizeof(host));
-        if (l->base.count == STREAMS_MAX) {
-            uw_transport_free(transport, 1);
-            uw_syslog_tell(&l->base, 0, "%s: turned away, %u boards are connected", host,
-                           STREAMS_MAX);
-        } else if (uw_syslog_add_stream(&l->base, transport, NULL) < 0) {
-            uw_syslog_tell(&l->base, 0, "%s: turned away, out of memory", host);
-        } else {
-            uw_syslog_tell(&l->base, 1, "%s: connected", host);
-        }
+    uw_transport_ends(transport, &from, &to);
+    uw_socket_host(&from, host, sizeof(host));
+    if (l->base.count == STREAMS_MAX) {
+        uw_transport_free(transport, 1);
+        uw_syslog_tell(&l->base, 0, "%s: turned away, %u boards are connected", host, STREAMS_MAX);
+    } else if (uw_syslog_add_stream(&l->base, transport, NULL) < 0) {
+        uw_syslog_tell(&l->base, 0, "%s: turned away, out of memory", host);
+    } else {
+        uw_syslog_tell(&l->base, 1, "%s: connected", host);
     }
 }
 
@@ -100,23 +95,16 @@ free_listener(struct uw_grave *grave)
 }
 
 static void
-close_source(struct uw_loop *loop, struct uw_source *source)
-{
-    if (source->fd < 0)
-        return;
-    if (source->ready)
-        uw_loop_remove_source(loop, source);
-    close(source->fd);
-    source->fd = -1;
-}
-
-static void
 close_listener(struct uw_syslog *s)
 {
     struct listener *l = UW_CONTAINER(s, struct listener, base);
 
-    close_source(s->loop, &l->tcp);
-    close_source(s->loop, &l->udp);
+    uw_listener_stop(&l->tcp);
+    if (l->udp.ready)
+        uw_loop_remove_source(s->loop, &l->udp);
+    if (l->udp.fd >= 0)
+        close(l->udp.fd);
+    l->udp.fd = -1;
     uw_loop_bury(s->loop, &s->grave);
 }
 
@@ -133,26 +121,25 @@ bind_both(struct listener *l, const char *bind, uint16_t port)
     if (!size)
         return UW_ERROR_INVALID;
     for (int i = 0; i < (port ? 1 : PORT_TRIES); i++) {
-        l->tcp.fd = uw_listen(SOCK_STREAM, &address, size, &l->tcp_bound);
-        if (l->tcp.fd < 0)
+        l->tcp.source.fd = uw_listen(SOCK_STREAM, &address, size, &l->tcp_bound);
+        if (l->tcp.source.fd < 0)
             return UW_ERROR_CONNECT;
         l->udp.fd = uw_listen(SOCK_DGRAM, &l->tcp_bound, size, &l->udp_bound);
         if (l->udp.fd >= 0)
             return 0;
-        close(l->tcp.fd);
-        l->tcp.fd = -1;
+        close(l->tcp.source.fd);
+        l->tcp.source.fd = -1;
     }
     return UW_ERROR_CONNECT;
 }
 
 static int
-add_source(struct uw_loop *loop, struct uw_source *source,
-           void (*ready)(struct uw_source *source, unsigned events, struct uw_usec now))
+add_datagrams(struct uw_loop *loop, struct uw_source *source)
 {
     int r;
 
     source->events = UW_POLL_IN;
-    source->ready = ready;
+    source->ready = receive_datagrams;
     r = uw_loop_add_source(loop, source);
     if (r < 0)
         source->ready = NULL;
@@ -166,9 +153,9 @@ start(struct listener *l, struct uw_loop *loop)
 
     uw_loop_lock(loop);
     if (r == 0)
-        r = add_source(loop, &l->tcp, accept_streams);
+        r = uw_listener_start(&l->tcp, loop, l->tcp.source.fd, came);
     if (r == 0)
-        r = add_source(loop, &l->udp, receive_datagrams);
+        r = add_datagrams(loop, &l->udp);
     if (r < 0)
         close_listener(&l->base);
     uw_loop_unlock(loop);
@@ -200,8 +187,7 @@ uw_syslog_listen(struct uw_loop *loop, const char *bind, uint16_t port,
 
     if (!l)
         return refuse(UW_ERROR_NO_MEMORY, 0, bind, port, fault);
-    l->tcp.fd = l->udp.fd = -1;
-    uw_list_init(&l->tcp.link);
+    l->tcp.source.fd = l->udp.fd = -1;
     uw_list_init(&l->udp.link);
     r = uw_syslog_init(&l->base, &kind, loop, options);
     l->base.grave.free = free_listener;

@@ -13,7 +13,7 @@ struct uw_framer {
     size_t want, have;
 };
 
-/* Starts collecting `want` bytes into dst. */
+/* Starts collecting `want` bytes into dst; NULL: they are thrown away. */
 static inline void
 uw_framer_start(struct uw_framer *f, void *dst, size_t want)
 {
@@ -31,7 +31,8 @@ uw_framer_take(struct uw_framer *f, const uint8_t **bytes, size_t *size)
     if (n > *size)
         n = *size;
     if (n) {
-        memcpy(f->dst + f->have, *bytes, n);
+        if (f->dst)
+            memcpy(f->dst + f->have, *bytes, n);
         f->have += n;
         *bytes += n;
         *size -= n;

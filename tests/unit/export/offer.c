@@ -110,11 +110,12 @@ take_back(void *data, struct uw_request *r)
     return o->keeps ? UW_UNLINK_REFUSED : UW_UNLINK_DONE;
 }
 
-struct offer *
-offer_start_as(const struct uw_habits *habits)
+static struct offer *
+start(const struct uw_habits *habits, struct uw_budget *budget)
 {
     struct offer *o = calloc(1, sizeof(*o));
     const struct uw_export cb = {.habits = &o->habits,
+                                 .budget = budget,
                                  .list = list,
                                  .import = import,
                                  .submit = submit,
@@ -127,6 +128,12 @@ offer_start_as(const struct uw_habits *habits)
     assert_non_null(o->out);
     assert_int_equal(uw_session_new(&cb, &o->session), 0);
     return o;
+}
+
+struct offer *
+offer_start_as(const struct uw_habits *habits)
+{
+    return start(habits, NULL);
 }
 
 struct offer *
@@ -221,15 +228,27 @@ offer_next_reply(struct offer *o, size_t *at)
     return pdu;
 }
 
-struct offer *
-offer_start_imported_as(const struct uw_habits *habits)
+static struct offer *
+import_first(struct offer *o)
 {
-    struct offer *o = offer_start_as(habits);
-
     assert_int_equal(offer_feed(o, import_request, sizeof(import_request)), 0);
     offer_drain(o, SIZE_MAX);
     o->size = 0;
     return o;
+}
+
+struct offer *
+offer_start_imported_as(const struct uw_habits *habits)
+{
+    return import_first(offer_start_as(habits));
+}
+
+struct offer *
+offer_start_imported_within(struct uw_budget *budget)
+{
+    const struct uw_habits habits = {.flags = 0};
+
+    return import_first(start(&habits, budget));
 }
 
 struct offer *

@@ -40,6 +40,7 @@ struct offer *offer_start(unsigned flags);
 /* With the import behind it. */
 struct offer *offer_start_imported_as(const struct uw_habits *habits);
 struct offer *offer_start_imported(unsigned flags);
+struct offer *offer_start_imported_within(struct uw_budget *budget);
 void offer_end(struct offer *offer);
 
 int offer_feed(struct offer *offer, const void *bytes, size_t size);

@@ -415,13 +415,33 @@ test_no_list(void **state)
 
 /* ---- bounds ---- */
 
+/* A request for which there is no room is answered, and that is all. */
+static void
+assert_refused(struct offer *o, uint32_t seqnum)
+{
+    unsigned before = o->count;
+    size_t at = 0;
+    struct uw_pdu pdu;
+
+    o->size = 0;
+    offer_drain(o, SIZE_MAX);
+    pdu = offer_next_reply(o, &at);
+    assert_int_equal(pdu.command, UW_RET_SUBMIT);
+    assert_int_equal(pdu.seqnum, seqnum);
+    assert_int_equal(pdu.status, -12);
+    assert_int_equal(pdu.length, 0);
+    assert_int_equal(pdu.packets, 0);
+    assert_int_equal(at, o->size);
+    assert_int_equal(o->count, before);
+    assert_false(uw_session_wants_close(o->session));
+}
+
 /* Reads that wait at the device keep nobody from unlinking them, but there is an end to them. */
 static void
 test_too_many_requests(void **state)
 {
     struct offer *o = offer_start_imported(0);
     uint32_t n = 0;
-    int r = 0;
 
     (void)state;
     while (n < 4096) {
@@ -430,22 +450,75 @@ test_too_many_requests(void **state)
     }
     assert_int_equal(offer_feed_unlink(o, 9999, 1), 0);
     assert_int_equal(offer_feed_read(o, ++n, 64), 0); /* in its place */
-    r = offer_feed_read(o, ++n, 64);
-    assert_int_equal(r, UW_ERROR_LIMIT);
+    offer_drain(o, SIZE_MAX);
+    assert_int_equal(offer_feed_read(o, ++n, 64), 0);
+    assert_refused(o, n);
     assert_int_equal(o->count, 4097);
     offer_end(o);
 }
+
+#define MIB (1024u * 1024u)
 
 static void
 test_too_many_bytes(void **state)
 {
     struct offer *o = offer_start_imported(0);
+    uint8_t answer[64 + 4 * 16];
+    struct uw_pdu out = {
+        .command = UW_CMD_SUBMIT, .seqnum = 10, .devid = DEVID, .ep = 2, .length = 64};
+    struct uw_pdu iso = {.command = UW_CMD_SUBMIT,
+                         .seqnum = 11,
+                         .devid = DEVID,
+                         .ep = 3,
+                         .length = 64,
+                         .packets = 4};
 
     (void)state;
-    for (uint32_t n = 1; n <= 4; n++)
-        assert_int_equal(offer_feed_read(o, n, 16 * 1024 * 1024), 0);
-    assert_int_equal(offer_feed_read(o, 5, 1), UW_ERROR_LIMIT);
+    memset(answer, 0, sizeof(answer));
+    for (uint32_t n = 1; n <= 2; n++)
+        assert_int_equal(offer_feed_read(o, n, 64 * MIB), 0);
+    assert_int_equal(offer_feed_read(o, 5, 1), 0);
+    assert_refused(o, 5);
+    /* What belongs to a refused request is taken off the wire. */
+    assert_int_equal(offer_feed_pdu(o, &out), 0);
+    assert_int_equal(offer_feed(o, answer, 64), 0);
+    assert_refused(o, 10);
+    assert_int_equal(offer_feed_pdu(o, &iso), 0);
+    assert_int_equal(offer_feed(o, answer, sizeof(answer)), 0);
+    assert_refused(o, 11);
+    /* An unlink makes room. */
+    assert_int_equal(offer_feed_unlink(o, 6, 1), 0);
+    assert_int_equal(offer_feed_read(o, 7, 1), 0);
+    assert_int_equal(o->count, 3);
+    /* What no request may be is another matter. */
+    assert_int_equal(offer_feed_read(o, 8, 64 * MIB + 1), UW_ERROR_LIMIT);
     offer_end(o);
+}
+
+/* Sessions that share a budget: what one takes, the other has not; its end gives it back. */
+static void
+test_budget(void **state)
+{
+    struct uw_budget budget = {.max = 1000};
+    struct offer *a = offer_start_imported_within(&budget);
+    struct offer *b = offer_start_imported_within(&budget);
+
+    (void)state;
+    assert_int_equal(offer_feed_read(a, 1, 600), 0);
+    assert_int_equal(offer_feed_read(b, 1, 401), 0);
+    assert_refused(b, 1);
+    assert_int_equal(offer_feed_read(b, 2, 400), 0);
+    assert_int_equal(b->count, 1);
+    assert_int_equal(budget.used, 1000);
+    offer_end(a);
+    assert_int_equal(budget.used, 400);
+    assert_int_equal(offer_feed_read(b, 3, 600), 0);
+    offer_answer(b, b->requests[0]);
+    assert_int_equal(budget.used, 1000); /* until it was sent */
+    offer_drain(b, SIZE_MAX);
+    assert_int_equal(budget.used, 600);
+    offer_end(b);
+    assert_int_equal(budget.used, 0);
 }
 
 /* A peer that sends requests and reads no answer is not served on and on. */
@@ -491,16 +564,27 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_devlist),         cmocka_unit_test(test_import),
-        cmocka_unit_test(test_import_refused),  cmocka_unit_test(test_import_endless_busid),
-        cmocka_unit_test(test_control_in),      cmocka_unit_test(test_bulk_out),
-        cmocka_unit_test(test_error_with_data), cmocka_unit_test(test_iso_in),
-        cmocka_unit_test(test_iso_out),         cmocka_unit_test(test_any_split),
-        cmocka_unit_test(test_byte_by_byte),    cmocka_unit_test(test_cut_at_every_byte),
-        cmocka_unit_test(test_bad_requests),    cmocka_unit_test(test_bad_urbs),
-        cmocka_unit_test(test_unknown_command), cmocka_unit_test(test_bad_iso_tables),
-        cmocka_unit_test(test_no_list),         cmocka_unit_test(test_too_many_requests),
-        cmocka_unit_test(test_too_many_bytes),  cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_devlist),
+        cmocka_unit_test(test_import),
+        cmocka_unit_test(test_import_refused),
+        cmocka_unit_test(test_import_endless_busid),
+        cmocka_unit_test(test_control_in),
+        cmocka_unit_test(test_bulk_out),
+        cmocka_unit_test(test_error_with_data),
+        cmocka_unit_test(test_iso_in),
+        cmocka_unit_test(test_iso_out),
+        cmocka_unit_test(test_any_split),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_cut_at_every_byte),
+        cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_bad_urbs),
+        cmocka_unit_test(test_unknown_command),
+        cmocka_unit_test(test_bad_iso_tables),
+        cmocka_unit_test(test_no_list),
+        cmocka_unit_test(test_too_many_requests),
+        cmocka_unit_test(test_too_many_bytes),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_peer_that_does_not_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

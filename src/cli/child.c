@@ -78,7 +78,7 @@ wait_for_child(const struct child_meanwhile *meanwhile, int *ret_status)
 
     do {
         pid = waitpid(-1, ret_status, meanwhile ? WNOHANG : 0);
-        if (pid == 0)
+        if (pid == 0 && meanwhile)
             meanwhile->run(meanwhile->data);
     } while (pid != (pid_t)child && (pid >= 0 || errno == EINTR));
     return pid > 0;

@@ -22,7 +22,12 @@
 #define UW_SHARED_TYPE       0xe0
 #define UW_SHARED_STATE_SIZE (2u + 256u)
 
-enum uw_shared_request { UW_SHARED_CLAIM = 1, UW_SHARED_RELEASE = 2, UW_SHARED_STATE = 3, UW_SHARED_CHANGED = 4 };
+enum uw_shared_request {
+    UW_SHARED_CLAIM = 1,
+    UW_SHARED_RELEASE = 2,
+    UW_SHARED_STATE = 3,
+    UW_SHARED_CHANGED = 4
+};
 
 enum uw_shared_answer { UW_SHARED_DONE = 0, UW_SHARED_TAKEN = 1, UW_SHARED_UNKNOWN = 2 };
 

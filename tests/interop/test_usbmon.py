@@ -70,7 +70,9 @@ def captured_events(records):
 
 
 def passed_on(events):
-    """{endpoint number: its events}, without the requests that are not passed on."""
+    """{what is in order at both ends: its events}, without the requests that are not passed on. On
+    other endpoints than 0 that is submissions, and completions: with several under way the server
+    may complete the second before it hears of the third, which we sent after the first."""
     result, left_out = {}, False
     for endpoint, event in events:
         if endpoint & 0x7f == 0:
@@ -79,7 +81,8 @@ def passed_on(events):
                 left_out = event.get('setup', (0, 0))[:2] in NOT_PASSED_ON
             if left_out:
                 continue
-        result.setdefault(endpoint & 0x7f, []).append((endpoint, event))
+        number = endpoint & 0x7f
+        result.setdefault((number, event['kind']) if number else 0, []).append((endpoint, event))
     return result
 
 
@@ -112,20 +115,20 @@ def compared(lab, busid):
         device = capture.records[0].address  # may be a new one since the last import
 
         def missing():
-            """(endpoint, the first of our events there that usbmon did not see), or None."""
+            """(where, the first of our events there that usbmon did not see), or None."""
             text = lab.guest.run('cat /tmp/usbmon').text
             seen = passed_on(kernel_events(text, device))
-            for endpoint, events in ours.items():
-                gap = first_missing(events, seen.get(endpoint, []), endpoint == 0)
+            for where, events in ours.items():
+                gap = first_missing(events, seen.get(where, []), where == 0)
                 if gap:
-                    return endpoint, gap, seen.get(endpoint, [])
+                    return where, gap, seen.get(where, [])
             return None
 
         try:  # usbmon's reader is a little behind
             wait_until('usbmon', 10, lambda: not missing())
         except GuestError as late:
-            endpoint, gap, seen = missing()
-            raise Failure(f'usbmon did not see {gap} on endpoint {endpoint}; it saw '
+            where, gap, seen = missing()
+            raise Failure(f'usbmon did not see {gap} in {where}; it saw '
                           f'{seen}') from late
     lab.guest.run('rm -f /tmp/usbmon')
 

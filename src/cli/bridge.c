@@ -2,6 +2,7 @@
  * bridge.c - bytes between ports and faces, and ports that come back
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -221,16 +222,19 @@ all_ended(const struct bridge *bridges, unsigned count)
     return 1;
 }
 
+/* `signals`: those blocked while it waits; NULL: as they are. */
 static int
-poll_once(struct bridge *bridges, unsigned count, struct uw_usec until, int stop)
+poll_once(struct bridge *bridges, unsigned count, struct uw_usec until, int stop,
+          const sigset_t *signals)
 {
     struct polled polled[BRIDGES_MAX];
     struct pollfd fds[POLLS_MAX];
     int timeout = time_left(until);
     unsigned n = collect(bridges, count, polled, fds, &timeout);
+    struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
 
     fds[n] = (struct pollfd){.fd = stop, .events = POLLIN};
-    if (poll(fds, n + 1, timeout) < 0)
+    if (ppoll(fds, n + 1, timeout < 0 ? NULL : &ts, signals) < 0)
         return 0; /* a signal: the caller looks */
     for (unsigned i = 0; i < count; i++) {
         struct bridge *b = polled[i].bridge;
@@ -265,14 +269,21 @@ bridges_run(struct cli *cli, struct bridge *bridges, unsigned count)
     struct uw_usec until = cli_has(cli, OPT_SECONDS)
                                ? uw_usec_add(uw_now(), cli_time(cli, OPT_SECONDS, uw_never()))
                                : uw_never();
+    sigset_t ours, before;
     int code = 0;
 
+    /* A signal that came between the look and the wait would not end the wait. */
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
     cli_end_cleanly(cli);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
     while (!all_ended(bridges, count) && !cli_interrupted() && uw_now().us < until.us) {
         step_all(bridges, count);
         if (!all_ended(bridges, count))
-            (void)poll_once(bridges, count, until, -1);
+            (void)poll_once(bridges, count, until, -1, &before);
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     end_finders(cli, bridges, count);
     for (unsigned i = 0; i < count; i++)
         if (bridges[i].code)
@@ -288,7 +299,7 @@ bridges_serve(struct cli *cli, struct bridge *bridges, unsigned count, int stop)
     while (!stopped && !all_ended(bridges, count)) {
         step_all(bridges, count);
         if (!all_ended(bridges, count))
-            stopped = poll_once(bridges, count, uw_never(), stop);
+            stopped = poll_once(bridges, count, uw_never(), stop, NULL);
     }
     end_finders(cli, bridges, count);
 }

@@ -7,7 +7,6 @@
  *
  * Prints "fine" at the end.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,23 +15,13 @@
 
 #include <libusb.h>
 
+#include "fail.h"
+
 #define TIMEOUT_MS 5000
 #define ROUNDS     20
 
 static libusb_context *ctx;
 static libusb_device_handle *h;
-
-__attribute__((format(printf, 1, 2), noreturn)) static void
-fail(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    _exit(1);
-}
 
 static void
 echo(unsigned char value)

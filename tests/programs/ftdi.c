@@ -6,13 +6,14 @@
  *
  * Prints what the chip is and a checksum (FNV-1a) of what came back, which has been compared.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <ftdi.h>
 #include <libusb.h>
+
+#include "fail.h"
 
 #define CHUNK       4096
 #define STREAM_OUT  0x02
@@ -23,18 +24,6 @@ struct run {
     unsigned char *sent;
     int size, received, wrong, fed;
 };
-
-__attribute__((format(printf, 1, 2))) static void
-fail(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
 
 static void
 must(const struct run *r, int result, const char *what)

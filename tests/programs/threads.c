@@ -13,7 +13,6 @@
  * that does nothing but sleep finds out, does not count.
  */
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,8 @@
 #include <unistd.h>
 
 #include <libusb.h>
+
+#include "fail.h"
 
 #define VID        0x1209
 #define PID        0x0003
@@ -39,18 +40,6 @@ static atomic_uint stall_ms;
 static atomic_long late_us; /* of the machine, in sum */
 static atomic_int ticking = 1;
 static atomic_ulong calls, bytes, lives;
-
-__attribute__((format(printf, 1, 2), noreturn)) static void
-fail(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    _exit(1); /* other threads are in the middle of something */
-}
 
 /* ---- time ---- */
 

@@ -6,6 +6,7 @@
 
 #include "capture/capture.h"
 #include "capture/usbmon.h"
+#include "wire/shared.h"
 
 #define COMMENT_MAX 400
 
@@ -227,13 +228,20 @@ submission(struct making *m, const struct uw_tap_event *e)
     return r;
 }
 
+/* What a program and the process that holds the device say to each other is no USB traffic. */
+static int
+is_for_broker(const struct uw_tap_event *e)
+{
+    return e->source->shared && e->type == UW_CONTROL && e->setup[0] == UW_SHARED_TYPE;
+}
+
 static void
 submitted(struct making *m, const struct uw_tap_event *e)
 {
     struct uw_flight_entry entry = {.id = e->id, .type = e->type};
     struct uw_usbmon r;
 
-    if (!begin(m, e))
+    if (is_for_broker(e) || !begin(m, e)) /* no flight then: its completion is left out, too */
         return;
     name_device(m);
     if (!is_enumeration(e))
@@ -299,7 +307,7 @@ refused(struct making *m, const struct uw_tap_event *e)
 {
     struct uw_usbmon r;
 
-    if (!begin(m, e))
+    if (is_for_broker(e) || !begin(m, e))
         return;
     name_device(m);
     r = submission(m, e);

@@ -160,6 +160,21 @@ def test_environment():
     assert fields(path('env.pcapng'), 'usb.idVendor', where='usb.idVendor == 0x303a')
 
 
+def test_behind_a_broker():
+    """What a command asks the process that holds the device is not USB, and not in the capture."""
+    with Bench('esp') as bench, subprocess.Popen([USBWIRE, '-H', bench.address, 'hold'], env=ENV,
+                                                 stdin=subprocess.DEVNULL, text=True,
+                                                 stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline()
+        traced = usbwire('-vv', '-H', bench.address, '--pcap', path('shared.pcapng'), 'read',
+                         '--endpoint', '0x81', '--timeout', '0.2')
+        holder.terminate()
+    assert ' setup e0 ' in traced.stderr, traced.stderr  # so there was something to leave out
+    assert check_readers(path('shared.pcapng')).records
+    setups = [f['usb.bmRequestType'] for f in fields(path('shared.pcapng'), 'usb.bmRequestType')]
+    assert '0xe0' not in setups and any(setups), setups
+
+
 if __name__ == '__main__':
     import __main__
     main(__main__)

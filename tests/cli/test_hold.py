@@ -65,6 +65,37 @@ def one_hold_a_device(lab):
         bench('hold', status=5, environment=_runtime(lab))
 
 
+_ASK = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(20)
+s.connect(sys.argv[1])
+s.sendall(bytes.fromhex('0111800500000000'))  # OP_REQ_DEVLIST
+try:
+    print(s.recv(8).hex() or 'closed')
+except ConnectionResetError:
+    print('closed')
+"""
+
+
+@test
+def other_users_are_refused(lab):
+    """By who they are, even where the folder's rights would let them in."""
+    if os.geteuid():
+        return  # nobody else can be played
+    with lab.bench('--device', 'esp') as bench, _held(lab, bench) as told:
+        path = told['address'][len('unix:'):]
+        os.chmod(path, 0o666)
+        folder = os.path.dirname(path)
+        while folder.startswith(lab.folder):
+            os.chmod(folder, 0o711)
+            folder = os.path.dirname(folder)
+        said = [subprocess.run(['/usr/bin/python3', '-c', _ASK, path], capture_output=True,
+                               text=True, timeout=PATIENCE, check=True, **who).stdout.strip()
+                for who in ({}, {'user': 65534, 'group': 65534, 'extra_groups': []})]
+    expect_equal(said, ['0111000500000000', 'closed'])
+
+
 @test
 def two_held_devices(lab):
     with lab.bench('--device', 'esp:count=2') as bench:

@@ -14,8 +14,9 @@
 #include "client/loop.h"
 #include "client/resolve.h"
 
-#define UNPOLLED_MAX 8u  /* reads without a wait, in a row */
-#define COLD_MAX     64u /* waits without such a read, after some that found nothing */
+#define UNPOLLED_MAX 8u    /* reads without a wait, in a row */
+#define UNPOLLED_US  1000u /* and how long after the last one */
+#define COLD_MAX     64u   /* waits without such a read, after some that found nothing */
 
 void
 uw_loop_lock(struct uw_loop *loop)
@@ -240,6 +241,7 @@ uw_loop_handle(struct uw_loop *loop, const struct uw_ready *ready, int count)
 {
     struct uw_usec now = uw_now();
 
+    loop->polled_at = now;
     learn(loop, ready, count);
     loop->handling = 1;
     for (int i = 0; i < count; i++)
@@ -258,6 +260,8 @@ uw_loop_take_at_hand(struct uw_loop *loop)
     if (!loop->hot || loop->unpolled >= UNPOLLED_MAX)
         return 0;
     now = uw_now();
+    if (now.us - loop->polled_at.us > UNPOLLED_US)
+        return 0; /* others may have waited as long */
     loop->polling = loop->handling = 1;
     found = loop->hot->take(loop->hot, now);
     if (found) {

@@ -58,7 +58,8 @@ struct uw_loop {
     struct uw_usec wakes_at; /* when that wait ends by itself */
     struct uw_source *hot;   /* to be read before the next wait; NULL: none */
     unsigned unpolled;       /* such reads in a row */
-    unsigned cold, pause;    /* waits until one may be hot again; and after the next miss */
+    struct uw_usec polled_at;
+    unsigned cold, pause; /* waits until one may be hot again; and after the next miss */
     int embedded;
     unsigned steps;
     atomic_int interrupted;

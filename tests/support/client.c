@@ -51,6 +51,16 @@ client_backend(void)
     return chosen;
 }
 
+struct uw_loop *
+client_new_loop(void)
+{
+    struct uw_loop_options options = {.size = sizeof(options), .backend = chosen};
+    struct uw_loop *loop;
+
+    assert_int_equal(uw_loop_new(&options, &loop), 0);
+    return loop;
+}
+
 static void
 write_log(void *data, int level, const char *line)
 {

@@ -31,6 +31,8 @@ struct client {
 #define client_run_tests(tests) client_run_each(tests, sizeof(tests) / sizeof((tests)[0]))
 int client_run_each(const struct CMUnitTest *tests, size_t count);
 const char *client_backend(void);
+/* A loop with that poller and nothing else. */
+struct uw_loop *client_new_loop(void);
 
 /* Everything up to a server object; `address` NULL: that of the stage. */
 void client_start(struct client *c, stage_act *act, void *arg);

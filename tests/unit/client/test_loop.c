@@ -12,16 +12,6 @@
 
 #include "support/client.h"
 
-static struct uw_loop *
-new_loop(void)
-{
-    struct uw_loop_options options = {.size = sizeof(options), .backend = client_backend()};
-    struct uw_loop *loop;
-
-    assert_int_equal(uw_loop_new(&options, &loop), 0);
-    return loop;
-}
-
 static void
 test_options(void **state)
 {
@@ -71,7 +61,7 @@ set_clock(struct alarm_clock *a, struct uw_loop *loop, int *order, int number, s
 static void
 test_timers(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     struct alarm_clock a, b, c, d;
     struct uw_usec from = uw_now();
     int order = 0;
@@ -113,7 +103,7 @@ set_early_timer(void *arg)
 static void
 test_earlier_timer_wakes(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     struct alarm_clock a = {.loop = loop};
     pthread_t thread;
     struct uw_usec start = uw_now();
@@ -132,7 +122,7 @@ test_earlier_timer_wakes(void **state)
 static void
 test_wait_is_exact(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     uint64_t best = UINT64_MAX;
 
     (void)state;
@@ -209,7 +199,7 @@ new_ear(struct uw_loop *loop, int *freed)
 static void
 test_removed_while_ready(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     struct ear *a, *b, *left;
     int freed = 0;
 
@@ -236,7 +226,7 @@ test_removed_while_ready(void **state)
 static void
 test_changed_events(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     int freed = 0;
     struct ear *a = new_ear(loop, &freed);
 
@@ -263,7 +253,7 @@ test_changed_events(void **state)
 static void
 test_many_sources(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     struct ear *ears[150];
     int freed = 0;
 
@@ -295,136 +285,12 @@ test_many_sources(void **state)
     uw_loop_free(loop);
 }
 
-/* ---- data at hand ---- */
-
-struct tap_water {
-    struct uw_source source;
-    struct uw_loop *loop;
-    int pipe[2];
-    unsigned ready, taken, tries, left; /* takes that find something */
-};
-
-static void
-open_tap(struct uw_source *source, unsigned events, struct uw_usec now)
-{
-    (void)events;
-    (void)now;
-    UW_CONTAINER(source, struct tap_water, source)->ready++;
-}
-
-static int
-take_water(struct uw_source *source, struct uw_usec now)
-{
-    struct tap_water *w = UW_CONTAINER(source, struct tap_water, source);
-
-    (void)now;
-    w->tries++;
-    if (w->taken == w->left)
-        return 0;
-    w->taken++;
-    return 1;
-}
-
-static void
-add_tap(struct tap_water *w, struct uw_loop *loop, unsigned left)
-{
-    *w = (struct tap_water){.loop = loop, .left = left};
-    assert_int_equal(pipe(w->pipe), 0);
-    assert_int_equal(write(w->pipe[1], "x", 1), 1); /* ready for ever */
-    w->source = (struct uw_source){
-        .fd = w->pipe[0], .events = UW_POLL_IN, .ready = open_tap, .take = take_water};
-    uw_list_init(&w->source.link);
-    uw_loop_lock(loop);
-    assert_int_equal(uw_loop_add_source(loop, &w->source), 0);
-    uw_loop_unlock(loop);
-}
-
-static void
-remove_tap(struct tap_water *w)
-{
-    uw_loop_lock(w->loop);
-    uw_loop_remove_source(w->loop, &w->source);
-    uw_loop_unlock(w->loop);
-    close(w->pipe[0]);
-    close(w->pipe[1]);
-}
-
-/* Who finds data where it found data before does not poll for it, but now and then for the sake of
- * others; who looks in vain does so ever less often. */
-static void
-test_data_at_hand(void **state)
-{
-    struct uw_loop *loop = new_loop();
-    struct tap_water w;
-
-    (void)state;
-    add_tap(&w, loop, 80);
-    while (w.taken < 80)
-        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_in_range(w.ready, 10, 60); /* 10, where nothing holds this thread up */
-    w.tries = w.ready = 0;
-    while (w.ready < 200)
-        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_in_range(w.tries, 1, 10);
-    remove_tap(&w);
-    uw_loop_free(loop);
-}
-
-/* What came for others while nobody waited is not left waiting for the sake of one that is at hand.
- */
-static void
-test_others_after_a_pause(void **state)
-{
-    struct uw_loop *loop = new_loop();
-    struct tap_water a, b;
-    char byte;
-
-    (void)state;
-    add_tap(&a, loop, 1000);
-    add_tap(&b, loop, 0);
-    assert_int_equal(read(b.pipe[0], &byte, 1), 1);
-    assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_int_equal(a.ready, 1);
-    assert_int_equal(write(b.pipe[1], "x", 1), 1);
-    assert_int_equal(poll(NULL, 0, 5), 0);
-    assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_int_equal(b.ready, 1);
-    remove_tap(&a);
-    remove_tap(&b);
-    uw_loop_free(loop);
-}
-
-/* Taken out: it is not read any more. Two that are ready: polled, so that both get their turn. */
-static void
-test_nothing_at_hand(void **state)
-{
-    struct uw_loop *loop = new_loop();
-    struct tap_water a, b;
-
-    (void)state;
-    add_tap(&a, loop, 1000);
-    assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_int_equal(a.ready, 1);
-    remove_tap(&a);
-    assert_int_equal(uw_loop_wait(loop, uw_msec(1)), 0);
-    assert_int_equal(a.tries, 0);
-    add_tap(&a, loop, 1000);
-    add_tap(&b, loop, 1000);
-    for (unsigned i = 0; i < 10; i++)
-        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_int_equal(a.ready, 10);
-    assert_int_equal(b.ready, 10);
-    remove_tap(&a);
-    remove_tap(&b);
-    uw_loop_free(loop);
-}
-
 /* ---- interrupts ---- */
 
 static void
 test_interrupt(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
 
     (void)state;
     uw_loop_interrupt(loop); /* before the wait: it ends that one, and no other */
@@ -462,7 +328,7 @@ test_signal(void **state)
 {
     struct sigaction action = {.sa_handler = ignore};
     struct pest p = {.victim = pthread_self()};
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     pthread_t thread;
 
     (void)state;
@@ -487,7 +353,7 @@ is_readable(int fd, int ms)
 static void
 test_embedded(void **state)
 {
-    struct uw_loop *loop = new_loop();
+    struct uw_loop *loop = client_new_loop();
     struct alarm_clock a;
     struct ear *ear;
     int fd = uw_loop_fd(loop), order = 0, freed = 0;
@@ -591,9 +457,6 @@ main(void)
         cmocka_unit_test(test_removed_while_ready),
         cmocka_unit_test(test_changed_events),
         cmocka_unit_test(test_many_sources),
-        cmocka_unit_test(test_data_at_hand),
-        cmocka_unit_test(test_others_after_a_pause),
-        cmocka_unit_test(test_nothing_at_hand),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_embedded),

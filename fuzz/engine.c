@@ -451,16 +451,16 @@ cancel(struct rig *r)
 static void
 flush(struct rig *r, int all)
 {
+    uint32_t one = all ? 0 : next(r) & 3u;
+
     for (unsigned i = 0; i < r->count; i++)
         if (r->jobs[i].taken && !r->jobs[i].done)
             r->jobs[i].ends = uw_usec_add(uw_usec_min(r->jobs[i].ends, r->now),
                                           uw_usec(2 * UW_UNLINK_PATIENCE_US));
     for (unsigned i = 0; i < 16; i++)
         r->lossy[i] = 1;
-    if (all)
-        uw_engine_flush_all(r->engine, r->now);
-    else
-        uw_engine_flush(r->engine, (uint8_t)((next(r) & 3) | (next(r) & 1 ? 0x80 : 0)), r->now);
+    one = all ? 0 : 1u << (one | (next(r) & 1 && one ? 16u : 0u));
+    uw_engine_flush(r->engine, all ? UW_ALL_ENDPOINTS : one, r->now);
     collect(r);
 }
 

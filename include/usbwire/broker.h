@@ -21,10 +21,13 @@
  *
  * A device that came from a broker is used as any other. What differs:
  *  - uw_device_claim asks the broker: an interface that another program has claimed is BUSY, and so
- *    are transfers on its endpoints, SET_INTERFACE and CLEAR_HALT for it.
- *  - SET_CONFIGURATION is BUSY while another program has claimed anything, but for the value that
- * is in force already, which succeeds and changes nothing.
- *  - What another program changes (configuration, alternate settings, a reset) is followed.
+ *    are transfers on its endpoints, SET_INTERFACE and CLEAR_HALT for it. What others have under
+ *    way there ends with the claim.
+ *  - SET_CONFIGURATION is BUSY while another program has claimed anything, but for the value
+ *    that is in force already, which succeeds and changes nothing.
+ *  - What another program or the holder sets (configuration, alternate settings, a reset, a
+ *    cleared halt) is followed: what reads of those endpoints brought before is dropped, reads
+ *    that wait go on behind it, and what was being written there is CANCELLED.
  *  - When the device goes away its clients' connections end, as at any server; the broker offers
  *    nothing until the process that holds it has found the successor (uw_broker_replace).
  *  - When a program ends or lets go, its claims are released, its transfers cancelled, and what its

@@ -89,12 +89,15 @@ take_device_locked(struct uw_broker *b, struct uw_device *device)
 {
     b->device = device;
     device->refs++;
+    device->on_set = broker_device_set;
+    device->on_set_arg = b;
     uw_import_on_ended_locked(device->import, device_ended, b);
 }
 
 static struct uw_device *
 leave_device_locked(struct uw_broker *b)
 {
+    b->device->on_set = NULL;
     uw_import_on_ended_locked(b->device->import, NULL, NULL);
     return b->device;
 }

@@ -45,7 +45,7 @@ struct broker_client {
     int imported;
     int closing;                /* waits for the end of its jobs */
     struct uw_request *waiting; /* UW_SHARED_STATE with wValue 1 */
-    unsigned events;            /* enum uw_shared_event that it does not know of yet */
+    uint32_t afresh;            /* endpoints of which it does not know yet that they start afresh */
     uint8_t known[UW_SHARED_STATE_SIZE];
 };
 
@@ -66,6 +66,10 @@ void broker_client_new(struct uw_broker *broker, struct uw_transport *transport)
 void broker_client_close(struct broker_client *client);
 /* The device is gone: closed once it was told what became of its requests. */
 void broker_client_dismiss(struct broker_client *client);
+/* The broker's device was set (uw_device's on_set): clients are to hear of it. */
+void broker_device_set(void *broker, const struct uw_urb *urb, uint32_t endpoints);
+/* Ends what other clients have under way on these endpoints. */
+void broker_clients_make_way(struct broker_client *client, uint32_t endpoints);
 /* Answers a request, soon. */
 void broker_answer(struct broker_client *client, struct uw_request *request, int32_t status,
                    uint32_t actual);
@@ -74,8 +78,8 @@ void broker_answer(struct broker_client *client, struct uw_request *request, int
 
 /* 1: the request goes to the device; 0: it was answered. */
 int broker_admit(struct broker_client *client, struct uw_request *request);
-/* A request was carried out by the device: others are told what it means to them. */
-void broker_carried_out(struct broker_client *client, const struct uw_request *request);
+/* What others have done is told to a client that waits for it. */
+void broker_tell(struct broker_client *client);
 /* A client leaves: nothing is claimed by it any more. */
 void broker_release_all(struct broker_client *client);
 

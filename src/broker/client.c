@@ -113,6 +113,26 @@ import(void *data, const char *busid, struct uw_device_info *ret_info)
 
 /* ---- URBs ---- */
 
+/* A cancel may end others at once, so none is looked at twice. */
+static void
+cancel_jobs(struct broker_client *c, uint32_t endpoints)
+{
+    struct uw_list looked_at;
+    struct broker_job *job;
+
+    uw_list_init(&looked_at);
+    while ((job = uw_list_first(&c->running, struct broker_job, link))) {
+        uw_list_remove(&job->link);
+        uw_list_insert(&looked_at, &job->link);
+        if (endpoints & uw_endpoint_bit(job->request->endpoint))
+            (void)uw_import_cancel_locked(c->broker->device->import, job->urb);
+    }
+    while ((job = uw_list_first(&looked_at, struct broker_job, link))) {
+        uw_list_remove(&job->link);
+        uw_list_insert(&c->running, &job->link);
+    }
+}
+
 /* A request is over, one way or another: it is to be answered when the loop comes to it. */
 static void
 ended(struct uw_urb *urb)
@@ -122,6 +142,45 @@ ended(struct uw_urb *urb)
     uw_list_remove(&job->link);
     uw_list_insert(&job->client->done, &job->link);
     soon(job->client);
+}
+
+/* The client's whose request it is; NULL: it is this process's own. */
+static const struct broker_client *
+whose(const struct uw_urb *urb)
+{
+    return urb && urb->ended_locked == ended ? ((const struct broker_job *)urb->data)->client
+                                             : NULL;
+}
+
+void
+broker_device_set(void *broker, const struct uw_urb *urb, uint32_t endpoints)
+{
+    struct uw_broker *b = (struct uw_broker *)broker;
+    const struct broker_client *by = whose(urb);
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &b->clients)
+    {
+        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
+
+        if (c != by)
+            c->afresh |= endpoints;
+        soon(c);
+    }
+}
+
+void
+broker_clients_make_way(struct broker_client *client, uint32_t endpoints)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &client->broker->clients)
+    {
+        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
+
+        if (c != client)
+            cancel_jobs(c, endpoints);
+    }
 }
 
 static void
@@ -223,8 +282,6 @@ reply(struct broker_client *c, struct broker_job *job)
     for (uint32_t i = 0; i < r->iso_count; i++)
         r->iso[i].status = status_of(r->iso[i].status);
     r->start_frame = x->start_frame;
-    if (x->status == UW_OK)
-        broker_carried_out(c, r);
     uw_session_reply(c->session, r, status_of(x->status), (uint32_t)x->actual);
 }
 
@@ -256,9 +313,6 @@ finish(struct broker_client *c)
 void
 broker_client_close(struct broker_client *c)
 {
-    struct uw_list cancelling;
-    struct broker_job *job;
-
     if (c->closing)
         return;
     c->closing = 1;
@@ -266,17 +320,7 @@ broker_client_close(struct broker_client *c)
     uw_loop_remove_source(c->broker->loop, &c->source);
     uw_transport_free(c->transport, 1);
     c->transport = NULL;
-    /* A cancel may end others at once, so none is looked at twice. */
-    uw_list_init(&cancelling);
-    while ((job = uw_list_first(&c->running, struct broker_job, link))) {
-        uw_list_remove(&job->link);
-        uw_list_insert(&cancelling, &job->link);
-        (void)uw_import_cancel_locked(c->broker->device->import, job->urb);
-    }
-    while ((job = uw_list_first(&cancelling, struct broker_job, link))) {
-        uw_list_remove(&job->link);
-        uw_list_insert(&c->running, &job->link);
-    }
+    cancel_jobs(c, UW_ALL_ENDPOINTS);
     broker_release_all(c);
     soon(c);
 }
@@ -346,8 +390,10 @@ go_on(struct uw_timer *timer, struct uw_usec now)
             reply(c, job);
         free_job(job);
     }
-    if (!c->closing)
+    if (!c->closing) {
+        broker_tell(c);
         settle(c);
+    }
     if (c->closing)
         finish(c);
 }

@@ -3,13 +3,11 @@
  */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "broker/broker.h"
 
 #define STATUS_BUSY    (-16)
 #define STATUS_INVALID (-22)
-
-#define PORT_RESET 4 /* feature selector, USB 2.0 table 11-17 */
-#define RT_PORT    0x23
 
 struct setup {
     uint8_t type, request;
@@ -62,11 +60,13 @@ endpoint_taken(const struct broker_client *c, uint8_t address)
 /* ---- state, and the news of it ---- */
 
 static void
-fill_state(const struct uw_device *d, unsigned events, uint8_t state[UW_SHARED_STATE_SIZE])
+fill_state(const struct uw_device *d, uint32_t afresh, uint8_t state[UW_SHARED_STATE_SIZE])
 {
-    state[0] = (uint8_t)events;
-    state[1] = (uint8_t)d->value;
-    memcpy(state + 2, d->altsettings, sizeof(d->altsettings));
+    struct uw_writer w = uw_writer(state, UW_SHARED_STATE_SIZE);
+
+    uw_wr_le32(&w, afresh);
+    uw_wr_u8(&w, (uint8_t)d->value);
+    uw_wr_bytes(&w, d->altsettings, sizeof(d->altsettings));
 }
 
 static void
@@ -81,8 +81,8 @@ answer_bytes(struct broker_client *c, struct uw_request *r, const void *bytes, s
 static void
 answer_state(struct broker_client *c, struct uw_request *r)
 {
-    fill_state(c->broker->device, c->events, c->known);
-    c->events = 0;
+    fill_state(c->broker->device, c->afresh, c->known);
+    c->afresh = 0;
     answer_bytes(c, r, c->known, sizeof(c->known));
 }
 
@@ -92,24 +92,19 @@ has_news(const struct broker_client *c)
     uint8_t now[UW_SHARED_STATE_SIZE];
 
     fill_state(c->broker->device, 0, now);
-    return c->events || memcmp(now + 1, c->known + 1, sizeof(now) - 1) != 0;
+    return c->afresh || memcmp(now + UW_SHARED_VALUE_AT, c->known + UW_SHARED_VALUE_AT,
+                               sizeof(now) - UW_SHARED_VALUE_AT) != 0;
 }
 
-static void
-tell(struct uw_broker *b)
+void
+broker_tell(struct broker_client *c)
 {
-    struct uw_list *pos, *tmp;
+    struct uw_request *r = c->waiting;
 
-    uw_list_each(pos, tmp, &b->clients)
-    {
-        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
-        struct uw_request *r = c->waiting;
-
-        if (!r || !has_news(c))
-            continue;
-        c->waiting = NULL;
-        answer_state(c, r);
-    }
+    if (!r || !has_news(c))
+        return;
+    c->waiting = NULL;
+    answer_state(c, r);
 }
 
 /* ---- the requests ---- */
@@ -133,6 +128,7 @@ claim(struct broker_client *c, const struct setup *s, struct uw_request *r)
     if (taken_by_another(c, s->index))
         return answer_claim(c, r, UW_SHARED_TAKEN);
     d->owners[s->index] = c;
+    broker_clients_make_way(c, uw_device_interface_endpoints_locked(d, s->index));
     return answer_claim(c, r, UW_SHARED_DONE);
 }
 
@@ -213,78 +209,33 @@ clear_feature(struct broker_client *c, const struct setup *s, struct uw_request 
     return endpoint_taken(c, (uint8_t)s->index) ? busy(c, r) : 1;
 }
 
-/* What reads brought in before it is of no use after it. */
-static int
-port_reset(struct broker_client *c, const struct setup *s, struct uw_request *r)
-{
-    (void)r;
-    if (s->value == PORT_RESET)
-        uw_import_flush_all_locked(c->broker->device->import);
-    return 1;
-}
-
 static const struct {
     uint8_t type, request;
     int (*admit)(struct broker_client *client, const struct setup *setup,
                  struct uw_request *request);
-    unsigned event; /* for the others, once it was carried out */
 } rules[] = {
-    {UW_SHARED_TYPE, UW_SHARED_CLAIM, claim, 0},
-    {UW_SHARED_TYPE, UW_SHARED_RELEASE, release, 0},
-    {UW_SHARED_TYPE, UW_SHARED_STATE, state, 0},
-    {UW_SHARED_TYPE, UW_SHARED_CHANGED, changed, 0},
-    {0x80, UW_GET_CONFIGURATION, get_configuration, 0},
-    {0x00, UW_SET_CONFIGURATION, set_configuration, 0},
-    {0x01, UW_SET_INTERFACE, set_interface, UW_SHARED_HALT_CLEARED},
-    {0x02, UW_CLEAR_FEATURE, clear_feature, UW_SHARED_HALT_CLEARED},
-    {RT_PORT, UW_SET_FEATURE, port_reset, UW_SHARED_RESET},
+    {UW_SHARED_TYPE, UW_SHARED_CLAIM, claim},
+    {UW_SHARED_TYPE, UW_SHARED_RELEASE, release},
+    {UW_SHARED_TYPE, UW_SHARED_STATE, state},
+    {UW_SHARED_TYPE, UW_SHARED_CHANGED, changed},
+    {0x80, UW_GET_CONFIGURATION, get_configuration},
+    {0x00, UW_SET_CONFIGURATION, set_configuration},
+    {0x01, UW_SET_INTERFACE, set_interface},
+    {0x02, UW_CLEAR_FEATURE, clear_feature},
 };
-
-#define RULES (sizeof(rules) / sizeof(rules[0]))
-
-static size_t
-find_rule(const struct setup *s)
-{
-    size_t i = 0;
-
-    while (i < RULES && (rules[i].type != s->type || rules[i].request != s->request))
-        i++;
-    return i;
-}
 
 int
 broker_admit(struct broker_client *c, struct uw_request *r)
 {
     struct setup s;
-    size_t i;
 
     if (r->endpoint & 0x0f)
         return endpoint_taken(c, r->endpoint) ? busy(c, r) : 1;
     s = read_setup(r);
-    i = find_rule(&s);
-    return i < RULES ? rules[i].admit(c, &s, r) : 1;
-}
-
-void
-broker_carried_out(struct broker_client *client, const struct uw_request *r)
-{
-    struct setup s = read_setup(r);
-    struct uw_list *pos, *tmp;
-    size_t i;
-
-    if (r->endpoint & 0x0f)
-        return;
-    i = find_rule(&s);
-    if (i == RULES || (s.type == RT_PORT && s.value != PORT_RESET))
-        return;
-    uw_list_each(pos, tmp, &client->broker->clients)
-    {
-        struct broker_client *c = UW_CONTAINER(pos, struct broker_client, link);
-
-        if (c != client)
-            c->events |= rules[i].event;
-    }
-    tell(client->broker);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (rules[i].type == s.type && rules[i].request == s.request)
+            return rules[i].admit(c, &s, r);
+    return 1;
 }
 
 void

@@ -184,32 +184,21 @@ uw_import_cancel_locked(struct uw_import *im, struct uw_urb *urb)
 }
 
 void
-uw_import_flush_locked(struct uw_import *im, uint8_t endpoint)
+uw_import_flush_locked(struct uw_import *im, uint32_t endpoints)
 {
     struct uw_usec now = uw_now();
 
     if (im->state != IMPORT_UP)
         return;
-    uw_engine_flush(im->engine, endpoint, now);
+    uw_engine_flush(im->engine, endpoints, now);
     uw_import_settle(im, now);
 }
 
 void
-uw_import_flush_all_locked(struct uw_import *im)
-{
-    struct uw_usec now = uw_now();
-
-    if (im->state != IMPORT_UP)
-        return;
-    uw_engine_flush_all(im->engine, now);
-    uw_import_settle(im, now);
-}
-
-void
-uw_import_drop_kept_locked(struct uw_import *im)
+uw_import_drop_kept_locked(struct uw_import *im, uint32_t endpoints)
 {
     if (im->state == IMPORT_UP)
-        uw_engine_drop_kept(im->engine);
+        uw_engine_drop_kept(im->engine, endpoints);
 }
 
 struct uw_import *

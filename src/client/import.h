@@ -127,11 +127,10 @@ struct uw_engine *uw_import_engine_locked(struct uw_import *import);
 int uw_import_submit_locked(struct uw_import *import, struct uw_urb *urb, struct uw_queue *queue);
 int uw_import_cancel_locked(struct uw_import *import, struct uw_urb *urb);
 
-/* uw_engine_flush and _flush_all, and what that makes to be sent. */
-void uw_import_flush_locked(struct uw_import *import, uint8_t endpoint);
-void uw_import_flush_all_locked(struct uw_import *import);
+/* uw_engine_flush, and what that makes to be sent. */
+void uw_import_flush_locked(struct uw_import *import, uint32_t endpoints);
 /* uw_engine_drop_kept. */
-void uw_import_drop_kept_locked(struct uw_import *import);
+void uw_import_drop_kept_locked(struct uw_import *import, uint32_t endpoints);
 
 /* Waits, driving the loop, until a URB submitted with queue == NULL has completed. The lock is held
  * before and after, not while waiting; signals are swallowed. */

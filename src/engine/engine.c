@@ -223,29 +223,19 @@ flush(struct uw_engine *e, struct uw_ep *ep, struct uw_usec now)
 }
 
 void
-uw_engine_flush(struct uw_engine *e, uint8_t endpoint, struct uw_usec now)
-{
-    struct uw_ep *ep = e->eps[ep_index(endpoint)];
-
-    if (ep && !e->ended)
-        flush(e, ep, now);
-    uw_turn_pump(e, now);
-}
-
-void
-uw_engine_flush_all(struct uw_engine *e, struct uw_usec now)
+uw_engine_flush(struct uw_engine *e, uint32_t endpoints, struct uw_usec now)
 {
     for (unsigned i = 1; i < 32; i++)
-        if (e->eps[i] && !e->ended)
+        if (e->eps[i] && !e->ended && endpoints & UINT32_C(1) << i)
             flush(e, e->eps[i], now);
     uw_turn_pump(e, now);
 }
 
 void
-uw_engine_drop_kept(struct uw_engine *e)
+uw_engine_drop_kept(struct uw_engine *e, uint32_t endpoints)
 {
     for (unsigned i = 1; i < 32; i++)
-        if (e->eps[i])
+        if (e->eps[i] && endpoints & UINT32_C(1) << i)
             uw_in_drop_kept(e->eps[i]);
 }
 

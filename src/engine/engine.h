@@ -122,14 +122,14 @@ int uw_engine_submit(struct uw_engine *engine, struct uw_xfer *xfer, struct uw_u
 /* Ends a transfer early; it will be pulled. NOT_FOUND: not in flight or already ending. */
 int uw_engine_cancel(struct uw_engine *engine, struct uw_xfer *xfer, struct uw_usec now);
 
-/* Unlinks and forgets parked reads and kept data of an endpoint, cancels its callers. */
-void uw_engine_flush(struct uw_engine *engine, uint8_t endpoint, struct uw_usec now);
+/* Several endpoints: a bit each, OUT 0 to 15, IN 0 to 15. Endpoint 0 is never meant. */
+#define UW_ALL_ENDPOINTS UINT32_MAX
 
-/* The same for every endpoint but 0: SET_CONFIGURATION, reset. */
-void uw_engine_flush_all(struct uw_engine *engine, struct uw_usec now);
+/* Unlinks and forgets parked reads and kept data of endpoints, cancels their callers. */
+void uw_engine_flush(struct uw_engine *engine, uint32_t endpoints, struct uw_usec now);
 
 /* What reads brought that no caller had room for is not given to the next ones. */
-void uw_engine_drop_kept(struct uw_engine *engine);
+void uw_engine_drop_kept(struct uw_engine *engine, uint32_t endpoints);
 
 /* The end: completes every transfer with `error`; nothing is taken any more. Told to the tap. */
 void uw_engine_abort(struct uw_engine *engine, int error, struct uw_usec now);

@@ -30,6 +30,11 @@
 #define UW_SET_CONFIGURATION 0x09
 #define UW_SET_INTERFACE     0x0b
 
+/* USB 2.0 11.24.2.13: SET_FEATURE(PORT_RESET) to a hub. Linux's server catches exactly this one and
+ * resets the device (drivers/usb/usbip/stub_rx.c). */
+#define UW_HUB_PORT   0x23
+#define UW_PORT_RESET 4
+
 struct uw_raw_config {
     uint8_t index; /* in GET_DESCRIPTOR */
     uint8_t *bytes;
@@ -61,6 +66,12 @@ struct uw_device {
     struct uw_stranger *strangers;           /* again.c: what turned out not to be its successor */
     unsigned num_strangers;
     struct uw_shared *shared; /* behind a broker; NULL: the import is ours alone */
+
+    /* Told, under the lock, that what is in force was set, and which endpoints start afresh by
+     * that; by which URB (NULL: none, the connection was replaced). Must not submit. NULL: nobody
+     * wants to know. */
+    void (*on_set)(void *arg, const struct uw_urb *urb, uint32_t endpoints);
+    void *on_set_arg;
 };
 
 /* The altsetting in force of an interface of the active configuration, or NULL. */
@@ -86,8 +97,16 @@ void uw_device_now_configured_locked(struct uw_device *device, int value);
 void uw_device_now_altsetting_locked(struct uw_device *device, unsigned interface_number,
                                      unsigned altsetting);
 
+/* The endpoints that an interface has in force, as uw_engine_flush takes them. */
+uint32_t uw_device_interface_endpoints_locked(const struct uw_device *device,
+                                              unsigned interface_number);
+
 /* Drops parked reads of an interface's endpoints. */
 void uw_device_flush_interface_locked(struct uw_device *device, unsigned interface_number);
+
+/* Tells on_set. */
+void uw_device_tell_set_locked(const struct uw_device *device, const struct uw_urb *urb,
+                               uint32_t endpoints);
 
 /* A control transfer below all bookkeeping: for what is done before a device is one. */
 int uw_import_control(struct uw_import *import, uint8_t request_type, uint8_t request,
@@ -120,6 +139,12 @@ static inline unsigned
 uw_endpoint_slot(uint8_t address)
 {
     return (address & 0x0fu) | (address & 0x80 ? 16u : 0u);
+}
+
+static inline uint32_t
+uw_endpoint_bit(uint8_t address)
+{
+    return UINT32_C(1) << uw_endpoint_slot(address);
 }
 
 #endif

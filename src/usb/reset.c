@@ -11,11 +11,6 @@
 
 #define RESTORE_TIMEOUT_MS 5000u
 
-/* USB 2.0 11.24.2.13: SET_FEATURE(PORT_RESET) to a hub. Linux's server catches exactly this one and
- * resets the device (drivers/usb/usbip/stub_rx.c). */
-#define HUB_PORT_REQUEST 0x23
-#define PORT_RESET       4
-
 /* A configuration as it was? A device in another mode often differs in nothing else. 1: yes. */
 static int
 is_same_config(struct uw_device *d, unsigned index, struct uw_fault *fault)
@@ -88,13 +83,9 @@ came_back_different(struct uw_device *d, struct uw_fault *fault)
 int
 uw_device_reset(struct uw_device *d, struct uw_usec timeout, struct uw_fault *fault)
 {
-    int r;
+    int r =
+        uw_control(d, UW_HUB_PORT, UW_SET_FEATURE, UW_PORT_RESET, 0, NULL, 0, timeout, NULL, fault);
 
-    uw_loop_lock(d->loop);
-    uw_import_flush_all_locked(d->import);
-    uw_loop_unlock(d->loop);
-    r = uw_import_control(d->import, HUB_PORT_REQUEST, UW_SET_FEATURE, PORT_RESET, 0, NULL, 0,
-                          timeout, NULL, fault);
     if (r == UW_ERROR_STALL || r == UW_ERROR_INVALID) {
         uw_fault_set(fault, UW_ERROR_NOT_SUPPORTED, "reset");
         uw_fault_on(fault, "%s", d->name);

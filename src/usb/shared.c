@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "client/loop.h"
 #include "usb/shared.h"
 #include "wire/shared.h"
@@ -19,20 +20,22 @@ struct uw_shared {
     uint8_t bytes[UW_SHARED_STATE_SIZE];
 };
 
-/* What was under way when the device was reset, the broker has ended; what was submitted since is
- * to go on. */
+/* What was under way on endpoints that start afresh, the broker has ended; what was submitted since
+ * is to go on. */
 static void
 apply(struct uw_device *d, const uint8_t state[UW_SHARED_STATE_SIZE])
 {
-    if (state[0] & UW_SHARED_RESET)
-        uw_import_drop_kept_locked(d->import);
-    if (state[1] != d->value)
-        uw_device_now_configured_locked(d, state[1]);
+    struct uw_reader r = uw_reader(state, UW_SHARED_STATE_SIZE);
+    const uint8_t *settings = state + UW_SHARED_SETTINGS;
+
+    uw_import_drop_kept_locked(d->import, uw_rd_le32(&r));
+    if (state[UW_SHARED_VALUE_AT] != d->value)
+        uw_device_now_configured_locked(d, state[UW_SHARED_VALUE_AT]);
     for (unsigned i = 0; i < UW_INTERFACES_MAX; i++) {
-        if (state[2 + i] == d->altsettings[i])
+        if (settings[i] == d->altsettings[i])
             continue;
         uw_device_flush_interface_locked(d, i);
-        uw_device_now_altsetting_locked(d, i, state[2 + i]);
+        uw_device_now_altsetting_locked(d, i, settings[i]);
     }
 }
 

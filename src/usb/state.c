@@ -88,13 +88,28 @@ uw_device_now_altsetting_locked(struct uw_device *d, unsigned interface_number, 
     list_endpoints(d);
 }
 
+uint32_t
+uw_device_interface_endpoints_locked(const struct uw_device *d, unsigned interface_number)
+{
+    const struct uw_altsetting *a = uw_device_altsetting_locked(d, interface_number);
+    uint32_t endpoints = 0;
+
+    for (unsigned i = 0; a && i < a->bNumEndpoints; i++)
+        endpoints |= uw_endpoint_bit(a->endpoints[i].bEndpointAddress);
+    return endpoints;
+}
+
 void
 uw_device_flush_interface_locked(struct uw_device *d, unsigned interface_number)
 {
-    const struct uw_altsetting *a = uw_device_altsetting_locked(d, interface_number);
+    uw_import_flush_locked(d->import, uw_device_interface_endpoints_locked(d, interface_number));
+}
 
-    for (unsigned i = 0; a && i < a->bNumEndpoints; i++)
-        uw_import_flush_locked(d->import, a->endpoints[i].bEndpointAddress);
+void
+uw_device_tell_set_locked(const struct uw_device *d, const struct uw_urb *urb, uint32_t endpoints)
+{
+    if (d->on_set)
+        d->on_set(d->on_set_arg, urb, endpoints);
 }
 
 /* ---- configuring a device that was just imported ---- */
@@ -195,6 +210,7 @@ uw_device_reapply_locked(void *arg)
     for (unsigned i = 0; i < UW_INTERFACES_MAX; i++)
         if (d->altsettings[i])
             send_detached(d, 0x01, UW_SET_INTERFACE, d->altsettings[i], (uint16_t)i);
+    uw_device_tell_set_locked(d, NULL, UW_ALL_ENDPOINTS);
 }
 
 /* ---- the public face ---- */

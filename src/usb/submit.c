@@ -30,24 +30,35 @@ read_setup(const struct uw_urb *urb)
 
 /* ---- requests that change what is in force, whoever sends them ---- */
 
-static void
-flush_configuration(struct uw_device *d, const struct request *q)
+/* Endpoints start afresh: what is under way on them ends before the request is sent, and after it
+ * those who share the device are told. */
+
+static uint32_t
+all(const struct uw_device *d, const struct request *q)
 {
+    (void)d;
     (void)q;
-    uw_import_flush_all_locked(d->import);
+    return UW_ALL_ENDPOINTS;
 }
 
-static void
-flush_interface(struct uw_device *d, const struct request *q)
+static uint32_t
+of_interface(const struct uw_device *d, const struct request *q)
 {
-    uw_device_flush_interface_locked(d, q->index & 0xffu);
+    return uw_device_interface_endpoints_locked(d, q->index & 0xffu);
 }
 
-static void
-flush_endpoint(struct uw_device *d, const struct request *q)
+static uint32_t
+of_halt(const struct uw_device *d, const struct request *q)
 {
-    if (q->value == 0 && (q->index & 0x0fu))
-        uw_import_flush_locked(d->import, (uint8_t)q->index);
+    (void)d;
+    return q->value == 0 && (q->index & 0x0fu) ? uw_endpoint_bit((uint8_t)q->index) : 0;
+}
+
+static uint32_t
+of_reset(const struct uw_device *d, const struct request *q)
+{
+    (void)d;
+    return q->value == UW_PORT_RESET ? UW_ALL_ENDPOINTS : 0;
 }
 
 static void
@@ -71,12 +82,13 @@ nothing(struct uw_device *d, const struct request *q)
 
 static const struct effect {
     uint8_t type, request;
-    void (*before)(struct uw_device *d, const struct request *q); /* as it is submitted */
-    void (*after)(struct uw_device *d, const struct request *q);  /* once it succeeded */
+    uint32_t (*endpoints)(const struct uw_device *d, const struct request *q);
+    void (*after)(struct uw_device *d, const struct request *q); /* once it succeeded */
 } effects[] = {
-    {0x00, UW_SET_CONFIGURATION, flush_configuration, configured},
-    {0x01, UW_SET_INTERFACE, flush_interface, interface_set},
-    {0x02, UW_CLEAR_FEATURE, flush_endpoint, nothing},
+    {0x00, UW_SET_CONFIGURATION, all, configured},
+    {0x01, UW_SET_INTERFACE, of_interface, interface_set},
+    {0x02, UW_CLEAR_FEATURE, of_halt, nothing},
+    {UW_HUB_PORT, UW_SET_FEATURE, of_reset, nothing},
 };
 
 static const struct effect *
@@ -93,9 +105,12 @@ follow(struct uw_urb *urb)
 {
     struct request q = read_setup(urb);
     const struct effect *effect = find_effect(&q);
+    struct uw_device *d = urb->device;
 
-    if (effect && urb->x.status == UW_OK)
-        effect->after(urb->device, &q);
+    if (!effect || urb->x.status != UW_OK)
+        return;
+    effect->after(d, &q);
+    uw_device_tell_set_locked(d, urb, effect->endpoints(d, &q));
 }
 
 /* ---- checks ---- */
@@ -111,7 +126,7 @@ prepare_control(struct uw_device *d, struct uw_urb *urb)
     urb->x.interval = 0;
     urb->x.max_packet = d->descriptor.bMaxPacketSize0;
     if (effect) {
-        effect->before(d, &q);
+        uw_import_flush_locked(d->import, effect->endpoints(d, &q));
         urb->completed_locked = follow;
     }
     return 0;

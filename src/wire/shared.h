@@ -8,7 +8,8 @@
  *     CLAIM    wIndex an interface: 1 byte, enum uw_shared_answer
  *     RELEASE  wIndex an interface: 1 byte, likewise
  *     CHANGED  1 byte, DONE: a reset showed that the device has become another; it is gone
- *     STATE    UW_SHARED_STATE_SIZE bytes: what happened (enum uw_shared_event, or-ed), the
+ *     STATE    UW_SHARED_STATE_SIZE bytes: the endpoints that others made start afresh since this
+ *              was asked last (32 bits, the lowest first: OUT 0 to 15, IN 0 to 15), the
  *              configuration in force, the alternate setting of each interface; with wValue 1
  *              answered once that is news to who asks
  */
@@ -20,7 +21,9 @@
 #define UW_SHARED_PATH "usbwire:"
 
 #define UW_SHARED_TYPE       0xe0
-#define UW_SHARED_STATE_SIZE (2u + 256u)
+#define UW_SHARED_VALUE_AT   4u /* in STATE */
+#define UW_SHARED_SETTINGS   (UW_SHARED_VALUE_AT + 1u)
+#define UW_SHARED_STATE_SIZE (UW_SHARED_SETTINGS + 256u)
 
 enum uw_shared_request {
     UW_SHARED_CLAIM = 1,
@@ -30,10 +33,5 @@ enum uw_shared_request {
 };
 
 enum uw_shared_answer { UW_SHARED_DONE = 0, UW_SHARED_TAKEN = 1, UW_SHARED_UNKNOWN = 2 };
-
-enum uw_shared_event {
-    UW_SHARED_RESET = 1,       /* somebody reset the device */
-    UW_SHARED_HALT_CLEARED = 2 /* somebody cleared a halt, or selected a setting anew */
-};
 
 #endif

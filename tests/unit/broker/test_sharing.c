@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "client/import.h"
 #include "rig.h"
+#include "usb/device.h"
 
 /* ---- claims ---- */
 
@@ -154,6 +156,175 @@ test_reset(void **state)
     rig_end(s);
 }
 
+/* What a program's reads brought that nobody took. */
+static size_t
+kept(const struct program *p)
+{
+    struct uw_engine_stats stats;
+
+    uw_loop_lock(p->loop);
+    uw_engine_stats(uw_import_engine_locked(p->device->import), &stats);
+    uw_loop_unlock(p->loop);
+    return stats.kept;
+}
+
+static int
+has_kept(const struct program *p)
+{
+    return kept(p) > 0;
+}
+
+static int
+has_kept_nothing(const struct program *p)
+{
+    return kept(p) == 0;
+}
+
+/* A read of program two ended without data, and then some came for it. */
+static void
+keep_old_data(struct setup *s)
+{
+    uint8_t bytes[64];
+    size_t actual;
+
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, SHORT, &actual), UW_ERROR_TIMEOUT);
+    assert_int_equal(rig_write(&s->one, 0x01, "old", 3), 0);
+    rig_wait(&s->two, has_kept);
+}
+
+static void
+clear_halt(struct program *p)
+{
+    assert_int_equal(uw_device_clear_halt(p->device, 0x81, LONG, NULL), 0);
+}
+
+static void
+select_anew(struct program *p)
+{
+    assert_int_equal(uw_device_set_altsetting(p->device, 0, 0, LONG, NULL), 0);
+}
+
+static void
+configure_anew(struct program *p)
+{
+    assert_int_equal(uw_device_set_configuration(p->device, 1, LONG, NULL), 0);
+}
+
+static void
+reset(struct program *p)
+{
+    assert_int_equal(uw_device_reset(p->device, LONG, NULL), 0);
+}
+
+static void (*const restarts[])(struct program *p) = {clear_halt, select_anew, configure_anew,
+                                                      reset};
+
+/* What was read before an endpoint starts afresh is of no use after it, whoever has it do that:
+ * another program, or the one that holds the device. */
+static void
+test_old_data_is_dropped(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(restarts) / sizeof(restarts[0]); i++) {
+        keep_old_data(s);
+        restarts[i](&s->one);
+        rig_wait(&s->two, has_kept_nothing);
+        keep_old_data(s);
+        restarts[i](&s->holder);
+        rig_wait(&s->two, has_kept_nothing);
+    }
+    rig_end(s);
+}
+
+/* Of other endpoints nothing is lost. */
+static void
+test_other_endpoints_go_on(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+    uint8_t bytes[64];
+    size_t actual;
+
+    (void)state;
+    keep_old_data(s);
+    assert_int_equal(uw_device_clear_halt(s->one.device, 0x82, LONG, NULL), 0);
+    assert_int_equal(uw_device_set_altsetting(s->one.device, 1, 1, LONG, NULL), 0);
+    rig_wait(&s->two, has_altsetting_1);
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, LONG, &actual), 0);
+    assert_int_equal(actual, 3);
+    rig_end(s);
+}
+
+/* A halt that a read of nobody's has met is not reported when it is cleared by now. */
+static void
+test_old_halt_is_forgotten(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+    uint8_t bytes[64];
+    size_t actual;
+
+    (void)state;
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, SHORT, &actual), UW_ERROR_TIMEOUT);
+    assert_int_equal(
+        uw_control(s->one.device, 0x02, UW_SET_FEATURE, 0, 0x81, NULL, 0, LONG, NULL, NULL), 0);
+    assert_int_equal(rig_read(&s->one, 0x81, bytes, 64, LONG, &actual), UW_ERROR_STALL);
+    clear_halt(&s->one);
+    assert_int_equal(uw_device_set_altsetting(s->one.device, 1, 1, LONG, NULL), 0);
+    rig_wait(&s->two, has_altsetting_1);
+    assert_int_equal(rig_write(&s->one, 0x01, "new", 3), 0);
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, LONG, &actual), 0);
+    assert_int_equal(actual, 3);
+    rig_end(s);
+}
+
+/* A read that waits goes on behind it. */
+static void
+test_waiting_reads_go_on(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+    struct uw_queue *queue;
+    struct uw_urb *urb;
+    uint8_t bytes[64];
+
+    (void)state;
+    assert_int_equal(uw_queue_new(s->two.loop, &queue), 0);
+    assert_int_equal(uw_urb_new(0, &urb), 0);
+    for (size_t i = 0; i < sizeof(restarts) / sizeof(restarts[0]); i++) {
+        uw_urb_set_transfer(urb, s->two.device, 0x81, bytes, 64);
+        assert_int_equal(uw_urb_submit(urb, queue), 0);
+        assert_int_equal(uw_queue_wait(queue, SHORT), 0);
+        restarts[i](&s->one);
+        restarts[i](&s->holder);
+        assert_int_equal(rig_write(&s->one, 0x01, "on", 2), 0);
+        assert_int_equal(uw_queue_wait(queue, LONG), 1);
+        assert_ptr_equal(uw_queue_pop(queue), urb);
+        assert_int_equal(uw_urb_status(urb), 0);
+        assert_int_equal(uw_urb_actual_length(urb), 2);
+    }
+    uw_urb_free(urb);
+    uw_queue_free(queue);
+    rig_end(s);
+}
+
+/* Who claims an interface has it alone: what others had posted before takes nothing any more. */
+static void
+test_claim_ends_reads_of_others(void **state)
+{
+    struct setup *s = rig_start_joined("loopback");
+    uint8_t bytes[64];
+    size_t actual;
+
+    (void)state;
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, SHORT, &actual), UW_ERROR_TIMEOUT);
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), 0);
+    assert_int_equal(rig_write(&s->one, 0x01, "mine", 4), 0);
+    assert_int_equal(rig_read(&s->one, 0x81, bytes, 64, LONG, &actual), 0);
+    assert_int_equal(actual, 4);
+    assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, LONG, &actual), UW_ERROR_BUSY);
+    rig_end(s);
+}
+
 int
 main(void)
 {
@@ -164,6 +335,11 @@ main(void)
         cmocka_unit_test(test_altsettings_are_followed),
         cmocka_unit_test(test_configuration_is_followed),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_old_data_is_dropped),
+        cmocka_unit_test(test_other_endpoints_go_on),
+        cmocka_unit_test(test_old_halt_is_forgotten),
+        cmocka_unit_test(test_waiting_reads_go_on),
+        cmocka_unit_test(test_claim_ends_reads_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

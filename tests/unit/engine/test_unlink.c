@@ -294,7 +294,7 @@ test_flush(void **state)
     peer_wait(&p, 1000);
     peer_answer(&p, 0, 0, counting(), 64);
     assert_int_equal(peer_stats(&p).kept, 64);
-    uw_engine_flush(p.engine, 0x81, p.now);
+    uw_engine_flush(p.engine, UINT32_C(1) << 17, p.now);
     assert_int_equal(peer_stats(&p).kept, 0);
     assert_int_equal(peer_stats(&p).parked, 0);
     assert_int_equal(peer_message(&p, 2)->pdu.target, peer_message(&p, 1)->pdu.seqnum);
@@ -324,7 +324,9 @@ test_drop_kept(void **state)
     peer_take(&p);
     peer_wait(&p, 1000);
     peer_answer(&p, 0, 0, counting(), 64);
-    uw_engine_drop_kept(p.engine);
+    uw_engine_drop_kept(p.engine, ~(UINT32_C(1) << 17));
+    assert_int_equal(peer_stats(&p).kept, 64);
+    uw_engine_drop_kept(p.engine, UINT32_C(1) << 17);
     assert_int_equal(peer_stats(&p).kept, 0);
     assert_int_equal(peer_stats(&p).parked, 1);
     assert_int_equal(peer_submit(&p, &c, 0x81, UW_BULK, 64, 64, 0, 0), 0);

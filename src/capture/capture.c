@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cond.h"
 #include "base/fault.h"
 #include "capture/exported.h"
 #include "capture/writer.h"
@@ -64,14 +65,9 @@ nanoseconds(clockid_t clock)
 static void
 init_locks(struct uw_capture *c)
 {
-    pthread_condattr_t attr;
-
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->some, &attr);
-    pthread_cond_init(&c->room, &attr);
-    pthread_condattr_destroy(&attr);
+    uw_cond_init(&c->some);
+    uw_cond_init(&c->room);
 }
 
 int

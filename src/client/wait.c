@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cond.h"
 #include "client/import.h"
 #include "client/loop.h"
 
@@ -172,20 +173,6 @@ leave_cancelled(void *arg)
     uw_loop_unlock(w->loop);
 }
 
-static void
-sleep_until(struct waiter *w, struct uw_usec until)
-{
-    struct timespec ts;
-
-    if (uw_is_never(until)) {
-        pthread_cond_wait(&w->cond, &w->loop->lock);
-        return;
-    }
-    ts.tv_sec = (time_t)(until.us / 1000000u);
-    ts.tv_nsec = (long)(until.us % 1000000u) * 1000;
-    (void)pthread_cond_timedwait(&w->cond, &w->loop->lock, &ts);
-}
-
 /* The condition gives the lock away and takes it again, past uw_loop_unlock and uw_loop_lock. */
 static void
 follow(struct waiter *w, struct uw_usec until)
@@ -193,7 +180,7 @@ follow(struct waiter *w, struct uw_usec until)
     int state = w->loop->cancel_state, disabled;
 
     pthread_setcancelstate(state, &disabled);
-    sleep_until(w, until);
+    (void)uw_cond_wait(&w->cond, &w->loop->lock, until);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &disabled);
     w->loop->cancel_state = state;
 }
@@ -228,17 +215,6 @@ follow_interruptibly(struct waiter *w, struct uw_usec until)
     return n < 0 && errno == EINTR ? UW_ERROR_INTERRUPTED : 0;
 }
 
-static void
-init_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 int
 uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw_usec until,
               int interruptible, void (*cancelled)(void *arg))
@@ -251,7 +227,7 @@ uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw
                        .fd = -1};
     volatile int r = 0;
 
-    init_cond(&w.cond);
+    uw_cond_init(&w.cond);
     uw_list_insert(&loop->waiters, &w.link);
     pthread_cleanup_push(leave_cancelled, &w);
     for (;;) {

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "base/cond.h"
 #include "libusb/context.h"
 #include "libusb/device.h"
 #include "libusb/handle.h"
@@ -47,14 +48,9 @@ context_each(void (*visit)(struct libusb_context *ctx))
 void
 context_init_events(struct libusb_context *ctx)
 {
-    pthread_condattr_t attr;
-
     pthread_mutex_init(&ctx->events_lock, NULL);
     pthread_mutex_init(&ctx->waiters_lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&ctx->waiters, &attr);
-    pthread_condattr_destroy(&attr);
+    uw_cond_init(&ctx->waiters);
     atomic_store(&ctx->handler_active, 0);
     atomic_store(&ctx->closing, 0);
 }

@@ -29,7 +29,7 @@ struct libusb_context {
 
     /* pollfd.c; under `lock` */
     int pollfd;   /* an epoll of the loop, the queue and the timer; -1 until asked for */
-    int timer_fd; /* readable when lingering imports or hotplug want to be looked at */
+    int timer_fd; /* readable when lingering imports want to be looked at */
 
     /* Under `lock`. */
     pthread_mutex_t lock;
@@ -39,11 +39,12 @@ struct libusb_context {
     struct uw_list slots;  /* of struct sync_slot: for the next ones */
     struct uw_list handles;
 
-    /* hotplug.c; under `lock` */
-    struct uw_list hotplugs;   /* of struct hotplug */
-    struct uw_list present;    /* of struct presence: devices that callbacks know of */
-    struct uw_usec hotplug_at; /* instant of the next look */
+    /* hotplug.c; callbacks under `lock`, what they know of under the events lock */
+    struct uw_list hotplugs; /* of struct hotplug */
     int next_hotplug;
+    atomic_uint listeners;  /* those that are not deregistered */
+    struct uw_list present; /* of struct presence: devices that they know of */
+    unsigned long told;     /* the change of the world's that they know of */
 
     struct uw_list devices; /* of libusb_device; the world's lock */
 };

@@ -72,9 +72,8 @@ libusb_unref_device(libusb_device *dev)
 
 /* ---- the list ---- */
 
-/* References to every listed device, NULL behind the last. Needs the world's lock. */
-static libusb_device **
-collect_locked(struct libusb_context *ctx, size_t *ret_count)
+libusb_device **
+device_list_locked(struct libusb_context *ctx, size_t *ret_count)
 {
     struct remote *r = NULL;
     libusb_device **list;
@@ -84,7 +83,7 @@ collect_locked(struct libusb_context *ctx, size_t *ret_count)
         n++;
     list = calloc(n + 1, sizeof(libusb_device *));
     n = 0;
-    while (list && (r = world_next_locked(r))) {
+    while (list && !ctx->no_discovery && (r = world_next_locked(r))) {
         list[n] = device_of_locked(ctx, r);
         if (list[n])
             n++;
@@ -108,7 +107,7 @@ libusb_get_device_list(libusb_context *ctx, libusb_device ***ret_list)
     if (r < 0)
         return r;
     world_lock();
-    list = ctx->no_discovery ? calloc(1, sizeof(libusb_device *)) : collect_locked(ctx, &count);
+    list = device_list_locked(ctx, &count);
     world_unlock();
     if (!list)
         return LIBUSB_ERROR_NO_MEM;

@@ -19,6 +19,10 @@ struct libusb_device {
 /* The context's device of a remote, with one more reference; NULL: out of memory. */
 struct libusb_device *device_of_locked(struct libusb_context *ctx, struct remote *remote);
 
+/* References to every listed device, NULL behind the last; NULL: out of memory. No network is
+ * asked. */
+struct libusb_device **device_list_locked(struct libusb_context *ctx, size_t *ret_count);
+
 /* The context ends; its devices live on for those who refer to them. */
 void device_orphan_all_locked(struct libusb_context *ctx);
 

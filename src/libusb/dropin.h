@@ -13,6 +13,7 @@
  *     a context's lock            its transfers and handles
  *     the world's lock            contexts, devices, remotes; never held while waiting
  *     a context's waiters lock    the condition that followers of its events wait on
+ *     the lookout's lock          whether somebody has to ask for arrivals (lookout.c)
  *     the loop's lock             inside libusbwire
  */
 #ifndef UW_LIBUSB_DROPIN_H

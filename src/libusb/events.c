@@ -5,10 +5,9 @@
  * follows as all do. Who cannot get the lock waits on the context's condition, which is signalled
  * whenever callbacks have run and whenever the lock becomes free.
  */
-#include <errno.h>
 #include <sys/time.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "libusb/context.h"
 #include "libusb/events.h"
 #include "libusb/hotplug.h"
@@ -167,36 +166,17 @@ duration(const struct timeval *tv)
     return uw_usec((uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec);
 }
 
-/* 1 when the time was over before anything happened. */
-static int
-wait_for_event(struct libusb_context *ctx, struct uw_usec until)
-{
-    struct timespec ts = {(time_t)(until.us / 1000000u), (long)(until.us % 1000000u) * 1000};
-
-    return pthread_cond_timedwait(&ctx->waiters, &ctx->waiters_lock, &ts) == ETIMEDOUT;
-}
-
 int LIBUSB_CALL
 libusb_wait_for_event(libusb_context *ctx, struct timeval *tv)
 {
     ctx = context_get(ctx);
     if (!ctx || (tv && !is_time(tv)))
         return LIBUSB_ERROR_INVALID_PARAM;
-    if (!tv) {
-        pthread_cond_wait(&ctx->waiters, &ctx->waiters_lock);
-        return 0;
-    }
-    return wait_for_event(ctx, uw_usec_add(uw_now(), duration(tv)));
+    return uw_cond_wait(&ctx->waiters, &ctx->waiters_lock,
+                        tv ? uw_usec_add(uw_now(), duration(tv)) : uw_never());
 }
 
 /* ---- handling events ---- */
-
-/* What of the context's own wants to be looked at, and when. */
-struct uw_usec
-events_deadline(struct libusb_context *ctx)
-{
-    return uw_usec_min(world_tidy(uw_now()), hotplug_deadline(ctx));
-}
 
 static int
 is_anything_ready(struct libusb_context *ctx)
@@ -213,7 +193,7 @@ is_anything_ready(struct libusb_context *ctx)
 static int
 handle_events(struct libusb_context *ctx, struct uw_usec timeout)
 {
-    struct uw_usec own = uw_usec_sub(events_deadline(ctx), uw_now());
+    struct uw_usec now = uw_now(), own = uw_usec_sub(world_tidy(now), now);
     int r = 0;
 
     if (events_inside(ctx))
@@ -239,7 +219,7 @@ follow(struct libusb_context *ctx, struct uw_usec until, const int *completed)
     pthread_mutex_lock(&ctx->waiters_lock);
     if (!is_completed(completed)) {
         if (libusb_event_handler_active(ctx))
-            (void)wait_for_event(ctx, until);
+            (void)uw_cond_wait(&ctx->waiters, &ctx->waiters_lock, until);
         else
             again = 1;
     }

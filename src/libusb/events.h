@@ -20,8 +20,4 @@ void events_dispatch(struct libusb_context *ctx);
 /* Ends the wait of the context's event handler, in progress or next. */
 void events_interrupt(struct libusb_context *ctx);
 
-/* Instant at which the context wants to be handled though nothing completes. Ends imports whose
- * time is over on the way. */
-struct uw_usec events_deadline(struct libusb_context *ctx);
-
 #endif

@@ -9,6 +9,7 @@
 
 #include "libusb/context.h"
 #include "libusb/fork.h"
+#include "libusb/lookout.h"
 #include "libusb/pollfd.h"
 #include "libusb/world.h"
 
@@ -51,6 +52,7 @@ after_in_child(void)
     context_each(renew);
     context_each(unlock_context);
     world_forked_locked();
+    lookout_forked();
     world_unlock();
 }
 

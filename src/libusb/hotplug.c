@@ -1,9 +1,8 @@
 /*
  * hotplug.c - arrivals and departures
  *
- * USB/IP tells nobody of new devices, so while a callback is registered the lists are asked for
- * once a second, by whoever handles the context's events. A context remembers which devices it has
- * announced.
+ * The world knows what is there (world.c), and asks for it while somebody listens (lookout.c). A
+ * context remembers which devices it has told of; whoever handles its events tells what changed.
  */
 #include <stdlib.h>
 
@@ -11,10 +10,8 @@
 #include "libusb/device.h"
 #include "libusb/events.h"
 #include "libusb/hotplug.h"
-#include "libusb/pollfd.h"
+#include "libusb/lookout.h"
 #include "libusb/world.h"
-
-#define ASK_EVERY_MS 1000u
 
 struct hotplug {
     struct uw_list link;
@@ -77,82 +74,113 @@ tell(struct libusb_context *ctx, struct libusb_device *dev, libusb_hotplug_event
 
 /* ---- what is there ---- */
 
-static struct presence *
-find_presence(struct libusb_context *ctx, const struct libusb_device *dev)
+static int
+was_there(struct libusb_context *ctx, const struct libusb_device *dev)
 {
     struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &ctx->present) if (UW_CONTAINER(pos, struct presence, link)->dev ==
-                                              dev) return UW_CONTAINER(pos, struct presence, link);
-    return NULL;
-}
-
-/* Devices that were not there before; the others are marked as seen. Takes over the references. */
-static unsigned
-note_arrivals(struct libusb_context *ctx, libusb_device **list, ssize_t count, int announce)
-{
-    unsigned told = 0;
-
-    for (ssize_t i = 0; i < count; i++) {
-        struct presence *p = find_presence(ctx, list[i]);
-
-        if (p) {
-            p->seen = 1;
-            libusb_unref_device(list[i]);
-            continue;
-        }
-        p = calloc(1, sizeof(*p));
-        if (!p) {
-            libusb_unref_device(list[i]);
-            continue;
-        }
-        p->dev = list[i];
-        p->seen = 1;
-        uw_list_insert(&ctx->present, &p->link);
-        if (announce) {
-            tell(ctx, p->dev, LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED);
-            told++;
-        }
-    }
-    return told;
-}
-
-static unsigned
-note_departures(struct libusb_context *ctx)
-{
-    struct uw_list *pos, *tmp;
-    unsigned told = 0;
 
     uw_list_each(pos, tmp, &ctx->present)
     {
         struct presence *p = UW_CONTAINER(pos, struct presence, link);
 
-        if (p->seen) {
-            p->seen = 0;
-            continue;
+        if (p->dev == dev) {
+            p->seen = 1;
+            return 1;
         }
-        uw_list_remove(&p->link);
-        tell(ctx, p->dev, LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT);
-        libusb_unref_device(p->dev);
-        free(p);
-        told++;
     }
-    return told;
+    return 0;
 }
 
-/* With the events lock held, or before the first callback is in the list. */
-static unsigned
-look(struct libusb_context *ctx, int announce)
+/* Remembers a device; the reference to it is the presence's. */
+static int
+remember(struct libusb_context *ctx, struct libusb_device *dev)
 {
-    libusb_device **list = NULL;
-    ssize_t count = libusb_get_device_list(ctx, &list);
-    unsigned told = note_arrivals(ctx, list, count, announce);
+    struct presence *p = calloc(1, sizeof(*p));
 
-    libusb_free_device_list(list, 0);
-    told += note_departures(ctx);
-    pthread_mutex_lock(&ctx->lock);
-    ctx->hotplug_at = uw_usec_add(uw_now(), uw_msec(ASK_EVERY_MS));
-    pthread_mutex_unlock(&ctx->lock);
+    if (!p)
+        return 0;
+    p->dev = dev;
+    p->seen = 1;
+    uw_list_insert(&ctx->present, &p->link);
+    return 1;
+}
+
+static void
+forget_one(struct presence *p)
+{
+    libusb_unref_device(p->dev);
+    free(p);
+}
+
+static void
+forget_all(struct uw_list *presences)
+{
+    struct uw_list *node;
+
+    while ((node = uw_list_pop(presences)))
+        forget_one(UW_CONTAINER(node, struct presence, link));
+}
+
+/* Of the list only what is new remains; all of it is remembered. */
+static size_t
+sort_out_arrivals(struct libusb_context *ctx, libusb_device **list, size_t count)
+{
+    size_t arrived = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (was_there(ctx, list[i]) || !remember(ctx, list[i]))
+            libusb_unref_device(list[i]);
+        else
+            list[arrived++] = libusb_ref_device(list[i]);
+    }
+    list[arrived] = NULL;
+    return arrived;
+}
+
+static void
+sort_out_departures(struct libusb_context *ctx, struct uw_list *left)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &ctx->present)
+    {
+        struct presence *p = UW_CONTAINER(pos, struct presence, link);
+
+        if (!p->seen) {
+            uw_list_remove(&p->link);
+            uw_list_insert(left, &p->link);
+        }
+        p->seen = 0;
+    }
+}
+
+/* What has gone is told before what has come in its place. With the events lock held. */
+static unsigned
+catch_up(struct libusb_context *ctx)
+{
+    struct uw_list *node, left;
+    libusb_device **list;
+    size_t count;
+    unsigned told = 0;
+
+    world_lock();
+    ctx->told = world_changes_locked();
+    list = device_list_locked(ctx, &count);
+    world_unlock();
+    if (!list)
+        return 0;
+    uw_list_init(&left);
+    count = sort_out_arrivals(ctx, list, count);
+    sort_out_departures(ctx, &left);
+    for (; (node = uw_list_pop(&left)); told++) {
+        struct presence *p = UW_CONTAINER(node, struct presence, link);
+
+        tell(ctx, p->dev, LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT);
+        forget_one(p);
+    }
+    for (size_t i = 0; i < count; i++, told++)
+        tell(ctx, list[i], LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED);
+    libusb_free_device_list(list, 1);
     return told;
 }
 
@@ -176,24 +204,32 @@ free_dead(struct libusb_context *ctx)
     pthread_mutex_unlock(&ctx->lock);
 }
 
-struct uw_usec
-hotplug_deadline(struct libusb_context *ctx)
+static int
+has_news(const struct libusb_context *ctx)
 {
-    struct uw_usec at;
+    int r;
 
-    pthread_mutex_lock(&ctx->lock);
-    at = uw_list_empty(&ctx->hotplugs) ? uw_never() : ctx->hotplug_at;
-    pthread_mutex_unlock(&ctx->lock);
-    return at;
+    world_lock();
+    r = ctx->told != world_changes_locked();
+    world_unlock();
+    return r;
 }
 
 unsigned
 hotplug_process(struct libusb_context *ctx)
 {
     free_dead(ctx);
-    if (uw_now().us < hotplug_deadline(ctx).us)
+    if (!atomic_load(&ctx->listeners))
         return 0;
-    return look(ctx, 1);
+    lookout_resume();
+    return has_news(ctx) ? catch_up(ctx) : 0;
+}
+
+void
+hotplug_changed_locked(struct libusb_context *ctx)
+{
+    if (atomic_load(&ctx->listeners))
+        events_interrupt(ctx);
 }
 
 void
@@ -201,12 +237,14 @@ hotplug_close(struct libusb_context *ctx)
 {
     struct uw_list *node;
 
-    while ((node = uw_list_pop(&ctx->hotplugs)))
-        free(UW_CONTAINER(node, struct hotplug, link));
-    while ((node = uw_list_pop(&ctx->present))) {
-        libusb_unref_device(UW_CONTAINER(node, struct presence, link)->dev);
-        free(UW_CONTAINER(node, struct presence, link));
+    while ((node = uw_list_pop(&ctx->hotplugs))) {
+        struct hotplug *h = UW_CONTAINER(node, struct hotplug, link);
+
+        if (!h->dead)
+            lookout_release();
+        free(h);
     }
+    forget_all(&ctx->present);
 }
 
 /* ---- the public face ---- */
@@ -217,18 +255,47 @@ is_id(int n, int max)
     return n == LIBUSB_HOTPLUG_MATCH_ANY || (n >= 0 && n <= max);
 }
 
-/* Every device of the moment, for a callback that asked to be told of them. */
-static void
-enumerate(struct libusb_context *ctx, const struct hotplug *h)
+/* What a context has told of already, in references; what it has not, it will tell everybody. With
+ * the events lock held. */
+static libusb_device **
+known_devices(struct libusb_context *ctx)
 {
+    struct uw_list *pos, *tmp;
     libusb_device **list;
-    ssize_t count = libusb_get_device_list(ctx, &list);
+    size_t n = 0;
 
-    for (ssize_t i = 0; i < count; i++)
+    uw_list_each(pos, tmp, &ctx->present) n++;
+    list = calloc(n + 1, sizeof(libusb_device *));
+    n = 0;
+    uw_list_each(pos, tmp, &ctx->present)
+    {
+        if (list)
+            list[n++] = libusb_ref_device(UW_CONTAINER(pos, struct presence, link)->dev);
+    }
+    return list;
+}
+
+/* Every device that is there, for a callback that asked to be told of them. */
+static void
+enumerate(struct libusb_context *ctx, const struct hotplug *h, libusb_device **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
         if (matches(h, list[i], LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED))
             (void)h->callback(ctx, list[i], LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED, h->user_data);
-    if (count >= 0)
-        libusb_free_device_list(list, 1);
+    libusb_free_device_list(list, 1);
+}
+
+/* Into the list, behind what the context tells the others: the first finds out what is there. */
+static void
+insert(struct libusb_context *ctx, struct hotplug *h)
+{
+    if (!atomic_load(&ctx->listeners))
+        (void)catch_up(ctx);
+    pthread_mutex_lock(&ctx->lock);
+    h->handle = ++ctx->next_hotplug;
+    uw_list_insert(&ctx->hotplugs, &h->link);
+    pthread_mutex_unlock(&ctx->lock);
+    atomic_fetch_add(&ctx->listeners, 1);
 }
 
 int LIBUSB_CALL
@@ -237,8 +304,8 @@ libusb_hotplug_register_callback(libusb_context *ctx, int events, int flags, int
                                  void *user_data, libusb_hotplug_callback_handle *callback_handle)
 {
     const int known = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
+    libusb_device **list = NULL;
     struct hotplug *h, copy;
-    int first;
 
     ctx = context_get(ctx);
     if (!ctx || !events || (events & ~known) || (flags & ~(int)LIBUSB_HOTPLUG_ENUMERATE) ||
@@ -246,29 +313,25 @@ libusb_hotplug_register_callback(libusb_context *ctx, int events, int flags, int
         !is_id(dev_class, UINT8_MAX) || !cb_fn)
         return LIBUSB_ERROR_INVALID_PARAM;
     h = calloc(1, sizeof(*h));
-    if (!h)
+    if (!h || lookout_hold() < 0) {
+        free(h);
         return LIBUSB_ERROR_NO_MEM;
-    h->events = events;
-    h->vid = vendor_id;
-    h->pid = product_id;
-    h->device_class = dev_class;
-    h->callback = cb_fn;
-    h->user_data = user_data;
+    }
+    *h = (struct hotplug){.events = events,
+                          .vid = vendor_id,
+                          .pid = product_id,
+                          .device_class = dev_class,
+                          .callback = cb_fn,
+                          .user_data = user_data};
+    if (!atomic_load(&ctx->listeners))
+        (void)world_refresh();
     events_seize(ctx);
-    pthread_mutex_lock(&ctx->lock);
-    first = uw_list_empty(&ctx->hotplugs);
-    h->handle = ++ctx->next_hotplug;
-    pthread_mutex_unlock(&ctx->lock);
-    if (first)
-        (void)look(ctx, 0);
+    insert(ctx, h);
     copy = *h;
-    pthread_mutex_lock(&ctx->lock);
-    uw_list_insert(&ctx->hotplugs, &h->link);
-    pthread_mutex_unlock(&ctx->lock);
+    if (flags & LIBUSB_HOTPLUG_ENUMERATE)
+        list = known_devices(ctx);
     events_yield(ctx);
-    pollfd_arm(ctx);
-    if ((flags & LIBUSB_HOTPLUG_ENUMERATE) && (events & LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED))
-        enumerate(ctx, &copy);
+    enumerate(ctx, &copy, list);
     if (callback_handle)
         *callback_handle = copy.handle;
     return LIBUSB_SUCCESS;
@@ -303,8 +366,11 @@ libusb_hotplug_deregister_callback(libusb_context *ctx,
     if (h)
         h->dead = 1;
     pthread_mutex_unlock(&ctx->lock);
-    if (h)
-        events_interrupt(ctx);
+    if (!h)
+        return;
+    atomic_fetch_sub(&ctx->listeners, 1);
+    lookout_release();
+    events_interrupt(ctx);
 }
 
 void *LIBUSB_CALL

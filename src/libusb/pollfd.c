@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "libusb/context.h"
-#include "libusb/events.h"
 #include "libusb/pollfd.h"
 #include "libusb/world.h"
 
@@ -61,7 +60,7 @@ get_fd(struct libusb_context *ctx)
 void
 pollfd_arm(struct libusb_context *ctx)
 {
-    struct uw_usec at = events_deadline(ctx);
+    struct uw_usec at = world_tidy(uw_now());
     struct itimerspec spec = {.it_value = {0, 0}};
 
     if (!uw_is_never(at)) {

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "libusb/choice.h"
+#include "libusb/context.h"
 #include "libusb/fork.h"
+#include "libusb/hotplug.h"
 #include "libusb/log.h"
 #include "libusb/lost.h"
 #include "libusb/watch.h"
@@ -43,6 +45,7 @@ static unsigned num_refusals;
 
 /* Under `lock`. */
 static struct uw_usec listed_at; /* 0: never, or to be forgotten */
+static unsigned long changes;
 
 void
 world_lock(void)
@@ -121,6 +124,18 @@ world_forget_list(void)
     world_unlock();
 }
 
+unsigned long
+world_changes_locked(void)
+{
+    return changes;
+}
+
+static int
+is_shown(const struct remote *r)
+{
+    return r->listed && r->chosen && !r->gone;
+}
+
 struct remote *
 world_next_locked(struct remote *r)
 {
@@ -128,7 +143,7 @@ world_next_locked(struct remote *r)
 
     for (; pos != &remotes; pos = pos->next) {
         r = UW_CONTAINER(pos, struct remote, link);
-        if (r->listed && r->chosen && !r->gone)
+        if (is_shown(r))
             return r;
     }
     return NULL;
@@ -409,11 +424,34 @@ drop_gone(void)
         remote_unref(UW_CONTAINER(pos, struct remote, link));
 }
 
+/* Those who listen are told by their event handlers. */
+static void
+note_changes(void)
+{
+    struct uw_list *pos, *tmp;
+    int changed = 0;
+
+    world_lock();
+    uw_list_each(pos, tmp, &remotes)
+    {
+        struct remote *r = UW_CONTAINER(pos, struct remote, link);
+
+        changed |= r->shown != is_shown(r);
+        r->shown = is_shown(r);
+    }
+    if (changed) {
+        changes++;
+        context_each(hotplug_changed_locked);
+    }
+    world_unlock();
+}
+
 static void
 refresh(void)
 {
     for (unsigned i = 0; i < num_stations; i++)
         ask(&stations[i]);
+    note_changes();
     drop_gone();
     world_lock();
     listed_at = uw_now();

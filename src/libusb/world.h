@@ -49,6 +49,7 @@ struct remote {
     int listed;                    /* the server has it, or we hold it */
     int chosen;                    /* and it is one that the program is to see */
     int gone;                      /* it went away; what comes under its name is another one */
+    int shown;                     /* it was in the list after the last refresh */
     struct uw_device *device;      /* NULL: not imported */
     unsigned opens;                /* users of the import */
     int inherited;                 /* in a forked child: the import is the parent's, too */
@@ -78,6 +79,9 @@ int world_refresh(void);
 
 /* The next refresh asks, however short ago the last one was. */
 void world_forget_list(void);
+
+/* Counts up whenever a refresh has changed the list. Needs the world's lock. */
+unsigned long world_changes_locked(void);
 
 /* Every listed remote in turn; NULL at first and at the end. Needs the world's lock. */
 struct remote *world_next_locked(struct remote *remote);

@@ -30,7 +30,7 @@ SYSTEM = {
     'sys/epoll.h': {'src/client', 'src/sim', 'src/libusb', 'bench'},
     'sys/timerfd.h': {'src/client', 'src/sim', 'src/libusb'},
     'sys/eventfd.h': {'src/client', 'src/sim', 'src/capture'},
-    'pthread.h': {'src/client', 'src/capture', 'src/libusb', 'src/tty', 'src/cli', 'examples', 'tests', 'bench'},
+    'pthread.h': {'src/base', 'src/client', 'src/capture', 'src/libusb', 'src/tty', 'src/cli', 'examples', 'tests', 'bench'},
     'sys/socket.h': {'src/tty', 'src/transport', 'src/client', 'src/capture', 'src/sim', 'src/cli', 'include', 'tests', 'bench'},
     'poll.h': {'src/libusb', 'src/client', 'src/capture', 'src/sim', 'src/cli', 'src/transport', 'examples', 'tests', 'bench'},
     'time.h': {'src/tty', 'src/libusb', 'src/base', 'src/capture', 'src/cli', 'src/sim', 'examples', 'tests', 'bench'},

@@ -3,7 +3,9 @@
  * become of them, and never what they were.
  */
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rig.h"
 
@@ -124,6 +126,8 @@ test_no_stale_list(void **state)
     libusb_close(h);
 }
 
+static const int both = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
+
 struct events {
     unsigned arrived, left;
     uint16_t last_left;
@@ -149,7 +153,6 @@ note(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, void *
 static void
 test_hotplug(void **state)
 {
-    const int both = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
     libusb_device_handle *h = open_device(*state, APPLICATION);
     libusb_hotplug_callback_handle callback;
     struct events e = {0};
@@ -166,6 +169,42 @@ test_hotplug(void **state)
     libusb_hotplug_deregister_callback(*state, callback);
 }
 
+/* It learns of what happens from nobody but itself. */
+static void
+live_as_a_child(libusb_context *ctx, const struct events *e)
+{
+    libusb_device_handle *h = open_device(ctx, APPLICATION);
+
+    alarm(30);
+    (void)detach(h);
+    libusb_close(h);
+    while (!e->left || !e->arrived)
+        if (libusb_handle_events(ctx) != 0)
+            _exit(1);
+    h = open_device(ctx, LOADER);
+    (void)libusb_reset_device(h);
+    libusb_close(h);
+    _exit(0);
+}
+
+static void
+test_hotplug_in_a_child(void **state)
+{
+    libusb_hotplug_callback_handle callback;
+    struct events e = {0};
+    int status;
+    pid_t child;
+
+    assert_int_equal(
+        libusb_hotplug_register_callback(*state, both, 0, RIG_VID, -1, -1, note, &e, &callback), 0);
+    child = fork();
+    if (child == 0)
+        live_as_a_child(*state, &e);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    libusb_hotplug_deregister_callback(*state, callback);
+}
+
 int
 main(void)
 {
@@ -173,6 +212,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_loader),
         TEST(test_no_stale_list),
+        TEST(test_hotplug_in_a_child),
         TEST(test_hotplug),
     };
     int r;

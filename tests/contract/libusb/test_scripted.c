@@ -344,10 +344,14 @@ test_hidden_while_held(void **state)
 
 /* ---- hotplug ---- */
 
+static const int both = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
+
 struct events {
     int arrived, left;
     libusb_device *last;
-    int stop; /* the callback wants no more */
+    int stop;      /* the callback wants no more */
+    int elsewhere; /* how often it ran on another thread than that of the test */
+    pthread_t thread;
 };
 
 static int
@@ -357,6 +361,7 @@ note_event(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, 
 
     (void)ctx;
     e->last = dev;
+    e->elsewhere += !pthread_equal(e->thread, pthread_self());
     if (event == LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED)
         e->arrived++;
     else
@@ -367,9 +372,8 @@ note_event(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, 
 static void
 test_hotplug(void **state)
 {
-    const int both = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
     struct fixture *f = *state;
-    struct events all = {0}, none = {0};
+    struct events all = {.thread = pthread_self()}, none = {0};
     libusb_hotplug_callback_handle one, two;
     struct libusb_device_descriptor d;
 
@@ -390,9 +394,60 @@ test_hotplug(void **state)
     while (!all.left) /* when its import has lingered long enough */
         assert_int_equal(libusb_handle_events(f->ctx), 0);
     assert_int_equal(none.arrived + none.left, 0);
+    assert_int_equal(all.elsewhere, 0);
     libusb_hotplug_deregister_callback(f->ctx, one);
     libusb_hotplug_deregister_callback(f->ctx, two);
     assert_null(libusb_hotplug_get_user_data(f->ctx, two));
+}
+
+/* Handles what is there, again and again until the server has heard of what is counted. Waiting for
+ * its answer would take as long as that is patient. */
+static void
+handle_until_asked(struct fixture *f, unsigned (*count)(struct peer *peer), unsigned before)
+{
+    struct timeval zero = {0, 0};
+    struct uw_usec longest = {0};
+    unsigned after = 0;
+
+    while (after < 100) { /* calls more, while nothing is answered */
+        struct uw_usec start = uw_now();
+
+        after += count(peer) > before;
+        assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0);
+        if (longest.us < uw_usec_sub(uw_now(), start).us)
+            longest = uw_usec_sub(uw_now(), start);
+    }
+    assert_true(longest.us < 1000000);
+}
+
+/* Neither the question for the list nor a first look at a new device is waited for. */
+static void
+test_events_do_not_wait_for_servers(void **state)
+{
+    struct fixture *f = *state;
+    struct events e = {.thread = pthread_self()};
+    libusb_hotplug_callback_handle callback;
+    unsigned lists, imports;
+
+    assert_int_equal(
+        libusb_hotplug_register_callback(f->ctx, both, 0, -1, -1, -1, note_event, &e, &callback),
+        0);
+    hide(spare, 0);
+    peer_stall(peer, PEER_LISTS | PEER_IMPORTS);
+    lists = peer_lists(peer);
+    imports = peer_imports(peer);
+    handle_until_asked(f, peer_lists, lists);
+    peer_stall(peer, PEER_IMPORTS);
+    handle_until_asked(f, peer_imports, imports);
+    assert_int_equal(e.arrived, 0);
+    peer_stall(peer, 0);
+    while (!e.arrived)
+        assert_int_equal(libusb_handle_events(f->ctx), 0);
+    hide(spare, 1);
+    while (!e.left)
+        assert_int_equal(libusb_handle_events(f->ctx), 0);
+    assert_int_equal(e.elsewhere, 0);
+    libusb_hotplug_deregister_callback(f->ctx, callback);
 }
 
 static void
@@ -450,6 +505,7 @@ main(void)
         TEST(test_disconnect),
         TEST(test_hidden_while_held),
         TEST(test_hotplug),
+        TEST(test_events_do_not_wait_for_servers),
         TEST(test_hotplug_refusals),
         TEST(test_in_use_elsewhere),
     };

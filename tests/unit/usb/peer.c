@@ -44,6 +44,14 @@ send_all(int fd, const void *buf, size_t size)
 
 /* ---- the two requests before URBs ---- */
 
+/* With the lock held, which it gives away meanwhile. */
+static void
+wait_while_stalled(struct peer *p, enum peer_stall what)
+{
+    while (p->stalled & what)
+        pthread_cond_wait(&p->changed, &p->lock);
+}
+
 static void
 describe(const struct peer_model *m, unsigned index, int in_import, struct uw_device_info *info)
 {
@@ -75,6 +83,7 @@ answer_list(struct peer_conn *c)
     uint32_t n = 0;
 
     p->lists++;
+    wait_while_stalled(p, PEER_LISTS);
     for (unsigned i = 0; i < p->num_models; i++)
         n += !p->models[i].hidden;
     uw_encode_op(bytes, &op);
@@ -102,6 +111,7 @@ answer_import(struct peer_conn *c, const char *busid)
     struct peer_model *m = NULL;
 
     p->imports++;
+    wait_while_stalled(p, PEER_IMPORTS);
     for (unsigned i = 0; i < p->num_models; i++)
         if (strcmp(p->models[i].busid, busid) == 0) {
             m = &p->models[i];
@@ -373,6 +383,7 @@ peer_new(void)
 void
 peer_free(struct peer *p)
 {
+    peer_stall(p, 0);
     shutdown(p->listener, SHUT_RDWR);
     pthread_join(p->thread, NULL);
     close(p->listener);
@@ -411,6 +422,15 @@ peer_script(struct peer *p,
     pthread_mutex_lock(&p->lock);
     p->script = script;
     p->arg = arg;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void
+peer_stall(struct peer *p, unsigned stalled)
+{
+    pthread_mutex_lock(&p->lock);
+    p->stalled = stalled;
+    pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }
 

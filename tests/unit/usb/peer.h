@@ -56,6 +56,7 @@ struct peer {
     unsigned num_conns;
     struct uw_pdu log[PEER_LOG]; /* CMD_SUBMIT and CMD_UNLINK */
     unsigned logged, lists, imports;
+    unsigned stalled; /* of enum peer_stall */
     struct peer_held held[PEER_HELD];
     unsigned num_held;
     uint8_t out[4096]; /* what the last OUT transfer carried */
@@ -118,6 +119,10 @@ void peer_wait_unlinks(struct peer *peer, unsigned n);
 
 /* Answers the oldest IN of that endpoint that waits, waiting for one to come. */
 void peer_give(struct peer *peer, uint8_t endpoint, int status, const void *data, size_t size);
+
+/* From now on these are counted, and not answered before this is called without them. */
+enum peer_stall { PEER_LISTS = 1, PEER_IMPORTS = 2 };
+void peer_stall(struct peer *peer, unsigned stalled);
 
 /* Closes every connection that carries a device. */
 void peer_cut(struct peer *peer);

@@ -121,8 +121,8 @@ int uw_serial_open(struct uw_loop *loop, const char *url, const struct uw_serial
 int uw_serial_open_device(struct uw_device *device, const struct uw_serial_config *config,
                           struct uw_serial **ret_port, struct uw_fault *fault);
 
-/* Closes: what is still to be written is given up (see uw_serial_drain), lines are dropped as
- * config.hang_up says, the interfaces are released. NULL is fine. */
+/* Closes: what is still to be written is given up (see uw_serial_drain), a break ends, lines are
+ * dropped as config.hang_up says, the interfaces are released. NULL is fine. */
 void uw_serial_free(struct uw_serial *port);
 
 /* Borrowed until the port is freed or opened again. */
@@ -141,7 +141,9 @@ int uw_serial_status(struct uw_serial *port);
  */
 int uw_serial_reopen(struct uw_serial *port, struct uw_usec timeout, struct uw_fault *fault);
 
-/* Changes what is not -1. INVALID, NOT_SUPPORTED: nothing was changed. */
+/* Changes what is not -1. INVALID, NOT_SUPPORTED: nothing was changed. A rate counts as one that
+ * the chip cannot do when what it would make is more than 3% off. Of a port that has ended the
+ * settings are remembered, for uw_serial_reopen, besides the error. */
 int uw_serial_set_config(struct uw_serial *port, const struct uw_serial_config *config,
                          struct uw_fault *fault);
 

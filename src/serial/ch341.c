@@ -50,6 +50,10 @@
 /* chip->registers: what the pair of break and LCR was told last. */
 enum { BREAK, LCR };
 
+/* chip->type: one of those that do not tell their break register. They have no break, and lose
+ * bytes with fact 1 unless ps is 3. */
+enum { USUAL, LIMITED };
+
 static int
 describe(struct serial_chip *chip, const struct uw_config *config,
          const struct uw_altsetting *interface)
@@ -69,7 +73,6 @@ identify(const struct serial_chip *chip, struct serial_plan *plan)
     serial_plan_ask(plan, FROM_DEVICE, READ_VERSION, 0, 0, 2);
     serial_plan_ask(plan, FROM_DEVICE, READ_REG, PAIR(REG_LCR, REG_BREAK), 0, 2);
     serial_plan_ask(plan, FROM_DEVICE, READ_REG, PAIR(REG_STATUS_2, REG_STATUS), 0, 2);
-    /* Some clones have no break. */
     plan->requests[1].optional = plan->requests[2].optional = 1;
 }
 
@@ -88,8 +91,11 @@ learn(struct serial_chip *chip, unsigned step, const uint8_t *data, int length)
 {
     if (step == 0 && length >= 1)
         chip->version = data[0];
-    if (step == 1)
+    if (step == 1) {
+        if (length < 0)
+            chip->type = LIMITED;
         chip->registers[BREAK] = length == 2 ? data[0] | NO_BREAK : NO_BREAK;
+    }
     if (step == 2 && length == 2)
         take_status(chip, data[0]);
 }
@@ -103,7 +109,7 @@ open_chip(struct serial_chip *chip, struct serial_plan *plan)
 
 /*
  * rate = clock / (prescaler * divisor), where the prescaler is 2^(12 - 3 ps - fact): ps 0 to 3,
- * fact 0 or 1; the divisor is 2 to 256, and with fact 1 and ps 3 only 9 to 256. Of all that is
+ * fact 0 or 1; the divisor is 2 to 256, and with fact 1 only 9 to 256. Of all that is
  * possible the nearest; of equals the one with the largest ps, then without fact, as Linux has it.
  */
 struct divisor {
@@ -117,18 +123,12 @@ distance(uint64_t a, uint64_t b)
     return a > b ? a - b : b - a;
 }
 
-static int
-is_allowed(unsigned ps, unsigned fact, unsigned divisor)
-{
-    return divisor >= (fact && ps == 3 ? 9u : 2u) && divisor <= 256;
-}
-
 static void
 try_divisor(unsigned baud, unsigned ps, unsigned fact, unsigned divisor, struct divisor *best)
 {
     uint64_t wanted = (uint64_t)baud * 1000, rate;
 
-    if (!is_allowed(ps, fact, divisor))
+    if (divisor < (fact ? 9u : 2u) || divisor > 256)
         return;
     rate = (uint64_t)CLOCK * 1000 / ((uint64_t)divisor << (12 - 3 * ps - fact));
     if (best->divisor && distance(rate, wanted) >= distance(best->rate_mhz, wanted))
@@ -140,12 +140,12 @@ try_divisor(unsigned baud, unsigned ps, unsigned fact, unsigned divisor, struct 
 }
 
 static struct divisor
-find_divisor(unsigned baud)
+find_divisor(const struct serial_chip *chip, unsigned baud)
 {
     struct divisor best = {0};
 
     for (unsigned ps = 4; ps-- > 0;)
-        for (unsigned fact = 0; fact <= 1; fact++) {
+        for (unsigned fact = 0; fact <= (ps == 3 || chip->type == USUAL ? 1u : 0u); fact++) {
             unsigned n = CLOCK / (baud << (12 - 3 * ps - fact));
 
             try_divisor(baud, ps, fact, n, &best);
@@ -164,7 +164,7 @@ set_baud(struct serial_chip *chip, unsigned baud, struct serial_plan *plan, cons
         *ret_why = "it does 46 to 3000000 bits/s";
         return UW_ERROR_NOT_SUPPORTED;
     }
-    d = find_divisor(baud);
+    d = find_divisor(chip, baud);
     value = (uint16_t)((256 - d.divisor) << 8 | d.fact << 2 | d.ps);
     if (chip->version > 0x27)
         value |= PRESCALER_NOW;

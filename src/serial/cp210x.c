@@ -53,28 +53,60 @@
 #define XON_LIMIT            128
 #define XOFF_LIMIT           128
 
+/* How the rate is made: by a divisor of 48 MHz; by a list (AN205, table 1), unless somebody has
+ * written another one into the chip; or as nobody says. */
+enum making { DIVIDED, LISTED, UNTOLD };
+
 static const struct part {
     uint8_t number;
     const char *name;
-    unsigned min_baud, max_baud; /* data sheets; of the CP2105's second port see max_of */
-    unsigned exact : 1;          /* a divisor of 48 MHz; others round to a list of their own */
+    enum making making;
+    unsigned min_baud, max_baud; /* data sheets */
+    const char *range;
 } parts[] = {
-    {0x01, "CP2101", 300, 921600, 0},   {0x02, "CP2102", 300, 1000000, 0},
-    {0x03, "CP2103", 300, 1000000, 0},  {0x04, "CP2104", 300, 2000000, 1},
-    {0x05, "CP2105", 300, 2000000, 1},  {0x08, "CP2108", 300, 2000000, 1},
-    {0x20, "CP2102N", 300, 3000000, 1}, {0x21, "CP2102N", 300, 3000000, 1},
-    {0x22, "CP2102N", 300, 3000000, 1},
+#define PART(number, name, making, min, max)                                                       \
+    {                                                                                              \
+        number, name, making, min, max, "it does " #min " to " #max " bits/s"                      \
+    }
+    PART(0x01, "CP2101", UNTOLD, 300, 921600),    PART(0x02, "CP2102", LISTED, 300, 1000000),
+    PART(0x03, "CP2103", LISTED, 300, 1000000),   PART(0x04, "CP2104", DIVIDED, 300, 2000000),
+    PART(0x05, "CP2105", DIVIDED, 300, 2000000),  PART(0x08, "CP2108", UNTOLD, 300, 2000000),
+    PART(0x20, "CP2102N", DIVIDED, 300, 3000000), PART(0x21, "CP2102N", DIVIDED, 300, 3000000),
+    PART(0x22, "CP2102N", DIVIDED, 300, 3000000),
 };
+
+/* The second port of a CP2105 is the slower one. */
+static const struct part standard_port = PART(0x05, "CP2105", UNTOLD, 2400, 921600);
 
 /* chip->registers: DTR and RTS, which SET_FLOW has to repeat, and whether flow control is on. */
 enum { OUTPUTS, FLOWS };
 
 /* What answers with no number, or another: as a CP2104, and it may refuse. */
-static const struct part unknown = {0, "CP210x", 300, 3000000, 1};
+static const struct part unknown = PART(0, "CP210x", DIVIDED, 300, 3000000);
+
+/* The upper ends of what becomes each rate of the list. */
+static const struct {
+    unsigned up_to, rate;
+} an205[] = {
+    {300, 300},       {600, 600},       {1200, 1200},     {1800, 1800},     {2400, 2400},
+    {4000, 4000},     {4803, 4800},     {7207, 7200},     {9612, 9600},     {14428, 14400},
+    {16062, 16000},   {19250, 19200},   {28912, 28800},   {38601, 38400},   {51558, 51200},
+    {56280, 56000},   {58053, 57600},   {64111, 64000},   {77608, 76800},   {117028, 115200},
+    {129347, 128000}, {156868, 153600}, {237832, 230400}, {254234, 250000}, {273066, 256000},
+    {491520, 460800}, {567138, 500000}, {670254, 576000}, {999999, 921600},
+};
+
+static int
+is_standard_port(const struct serial_chip *chip)
+{
+    return chip->type == standard_port.number && chip->interface == 1;
+}
 
 static const struct part *
 part_of(const struct serial_chip *chip)
 {
+    if (is_standard_port(chip))
+        return &standard_port;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         if (parts[i].number == chip->type)
             return &parts[i];
@@ -152,7 +184,7 @@ close_chip(const struct serial_chip *chip, struct serial_plan *plan)
 
 /* AN571, SET_BAUDRATE: 48 MHz, divided by 2 and a prescaler of 1, or 4 up to 365 bits/s. */
 static unsigned
-exact_rate(unsigned baud)
+divided_rate(unsigned baud)
 {
     unsigned clock = 48000000u / (2 * (baud <= 365 ? 4u : 1u));
     unsigned divisor = (clock + baud / 2) / baud;
@@ -160,30 +192,40 @@ exact_rate(unsigned baud)
     return clock / (divisor ? divisor : 1);
 }
 
-/* The second port of a CP2105 is the slower one. */
-static int
-is_standard_port(const struct serial_chip *chip)
+static unsigned
+listed_rate(unsigned baud)
 {
-    return chip->type == 0x05 && chip->interface == 1;
+    for (size_t i = 0; i < sizeof(an205) / sizeof(an205[0]); i++)
+        if (baud <= an205[i].up_to)
+            return an205[i].rate;
+    return baud;
 }
 
 static int
 set_baud(struct serial_chip *chip, unsigned baud, struct serial_plan *plan, const char **ret_why)
 {
     const struct part *part = part_of(chip);
-    unsigned min = is_standard_port(chip) ? 2400 : part->min_baud;
-    unsigned max = is_standard_port(chip) ? 921600 : part->max_baud;
     uint8_t bytes[4];
     struct uw_writer w = uw_writer(bytes, sizeof(bytes));
 
-    if (baud < min || baud > max) {
-        *ret_why = "the rate is outside of what its data sheet allows";
+    if (baud < part->min_baud || baud > part->max_baud) {
+        *ret_why = part->range;
         return UW_ERROR_NOT_SUPPORTED;
     }
-    chip->actual_baud = part->exact ? exact_rate(baud) : baud;
-    uw_wr_le32(&w, chip->actual_baud);
+    chip->actual_baud = part->making == DIVIDED  ? divided_rate(baud)
+                        : part->making == LISTED ? listed_rate(baud)
+                                                 : baud;
+    uw_wr_le32(&w, part->making == DIVIDED ? chip->actual_baud : baud);
     serial_plan_send(plan, TO_INTERFACE, SET_BAUDRATE, 0, chip->interface, bytes, sizeof(bytes));
     return 0;
+}
+
+/* The first CP2102N take the low byte of ulXonLimit for ulFlowReplace (erratum CP2102N_E104): there
+ * it is both. */
+static uint32_t
+xon_limit(const struct serial_chip *chip, uint32_t replace)
+{
+    return chip->type >= 0x20 && chip->type <= 0x22 ? replace : XON_LIMIT;
 }
 
 static void
@@ -207,7 +249,7 @@ set_flow(struct serial_chip *chip, const struct serial_line *to, struct serial_p
     chip->registers[FLOWS] = to->flow != UW_FLOW_NONE;
     uw_wr_le32(&w, handshake);
     uw_wr_le32(&w, replace);
-    uw_wr_le32(&w, XON_LIMIT);
+    uw_wr_le32(&w, xon_limit(chip, replace));
     uw_wr_le32(&w, XOFF_LIMIT);
     serial_plan_send(plan, TO_INTERFACE, SET_FLOW, 0, chip->interface, flow, sizeof(flow));
 }

@@ -3,7 +3,8 @@
  *
  * Requests and divisors: FTDI's AN_232B-05 ("Configuring FT232R, FT2232 and FT232B Baud Rates"),
  * AN_120 ("Aliasing VCP Baud Rates"), and the data sheets. Every packet that comes begins with two
- * bytes: modem inputs and line status.
+ * bytes: modem inputs and line status. Which bcdDevice is which chip is from those and, of the HP
+ * series and the FT4232HA, from Linux's drivers/usb/serial/ftdi_sio.c.
  */
 #include <string.h>
 
@@ -45,11 +46,16 @@ static const struct kind {
     unsigned max_baud;
     unsigned fast : 1;   /* has a clock of 120 MHz, too */
     unsigned shifts : 1; /* the upper bits of the divisor are in the upper byte of wIndex */
+    unsigned coarse : 1; /* of the fractions of a divisor there are 1/8, 1/4 and 1/2 alone */
 } kinds[] = {
-    {0x0400, "FT232B", 3000000, 0, 0},   {0x0500, "FT2232C", 3000000, 0, 1},
-    {0x0600, "FT232R", 3000000, 0, 0},   {0x0700, "FT2232H", 12000000, 1, 1},
-    {0x0800, "FT4232H", 12000000, 1, 1}, {0x0900, "FT232H", 12000000, 1, 1},
-    {0x1000, "FT-X", 3000000, 0, 1},
+    {0x0200, "FT8U232AM", 3000000, 0, 0, 1}, {0x0400, "FT232B", 3000000, 0, 0, 0},
+    {0x0500, "FT2232C", 3000000, 0, 1, 0},   {0x0600, "FT232R", 3000000, 0, 0, 0},
+    {0x0700, "FT2232H", 12000000, 1, 1, 0},  {0x0800, "FT4232H", 12000000, 1, 1, 0},
+    {0x0900, "FT232H", 12000000, 1, 1, 0},   {0x1000, "FT-X", 3000000, 0, 1, 0},
+    {0x2800, "FT2233HP", 12000000, 1, 1, 0}, {0x2900, "FT4233HP", 12000000, 1, 1, 0},
+    {0x3000, "FT2232HP", 12000000, 1, 1, 0}, {0x3100, "FT4232HP", 12000000, 1, 1, 0},
+    {0x3200, "FT233HP", 12000000, 1, 1, 0},  {0x3300, "FT232HP", 12000000, 1, 1, 0},
+    {0x3600, "FT4232HA", 12000000, 1, 1, 0},
 };
 
 static const struct kind *
@@ -108,6 +114,19 @@ encode_divisor(unsigned eighths)
 #define FAST_CLOCK  0x20000u
 #define EIGHTHS_MAX ((1u << 17) - 1)
 
+/* What a divisor can be. Between 1 and 2 there is 1.5 alone, or nothing; nothing is below 1. */
+static unsigned
+round_divisor(const struct kind *kind, unsigned eighths)
+{
+    static const uint8_t coarse[8] = {0, 1, 2, 2, 4, 4, 4, 8};
+
+    if (eighths >= 16)
+        return kind->coarse ? (eighths & ~7u) + coarse[eighths & 7] : eighths;
+    if (kind->coarse)
+        return eighths < 12 ? 8 : 16;
+    return eighths < 10 ? 8 : eighths < 14 ? 12 : 16;
+}
+
 /* 48 MHz / 16 = 3 MHz, 120 MHz / 10 = 12 MHz; times 8 for the eighths. */
 static int
 find_divisor(const struct kind *kind, unsigned baud, uint32_t *ret_code, unsigned *ret_actual)
@@ -118,9 +137,7 @@ find_divisor(const struct kind *kind, unsigned baud, uint32_t *ret_code, unsigne
 
     if (baud > kind->max_baud || eighths > EIGHTHS_MAX)
         return UW_ERROR_NOT_SUPPORTED;
-    /* Between 1 and 2 there is 1.5 alone, and nothing is below 1. */
-    if (eighths < 16)
-        eighths = eighths < 10 ? 8 : eighths < 14 ? 12 : 16;
+    eighths = round_divisor(kind, eighths);
     *ret_actual = (clock + eighths / 2) / eighths;
     *ret_code = encode_divisor(eighths) | (fast ? FAST_CLOCK : 0);
     return 0;
@@ -178,8 +195,10 @@ set_line(struct serial_chip *chip, const struct serial_line *from, const struct 
         r = set_baud(chip, to->baud, plan, ret_why);
     if (!from || from->flow != to->flow || from->xon != to->xon || from->xoff != to->xoff)
         set_flow(chip, to, plan);
+    /* The oldest has a timer that does not change. */
     if (!from || from->latency != to->latency)
-        serial_plan_add(plan, TO_DEVICE, SET_LATENCY, (uint16_t)to->latency, port_of(chip));
+        serial_plan_add(plan, TO_DEVICE, SET_LATENCY, (uint16_t)to->latency, port_of(chip))
+            ->optional = kind_of(chip)->coarse;
     return r;
 }
 

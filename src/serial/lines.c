@@ -169,6 +169,8 @@ uw_serial_set_break(struct uw_serial *p, int on, struct uw_fault *fault)
         serial_lines_settle(p);
         p->chip.driver->set_break(&p->chip, on, &plan);
         r = serial_run_locked(p, &plan, fault);
+        if (r == 0)
+            p->breaking = on != 0;
         if (r == UW_ERROR_STALL)
             r = refuse_break(p, fault);
     }

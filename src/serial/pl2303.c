@@ -50,9 +50,64 @@
 /* chip->registers: HXN_FLOW as it was found. */
 enum { FLOW };
 
-enum type { TYPE_H, TYPE_HX, TYPE_TA, TYPE_HXN };
+enum type { TYPE_H, TYPE_HX, TYPE_HXD, TYPE_TA, TYPE_TB, TYPE_HXN };
 
-static const char *const names[] = {"PL2303H", "PL2303HX", "PL2303TA", "PL2303G"};
+static const struct type_row {
+    const char *name;
+    unsigned max_baud;
+    const char *range;
+} types[] = {
+#define TYPE(name, max)                                                                            \
+    {                                                                                              \
+        name, max, "it does 46 to " #max " bits/s"                                                 \
+    }
+    [TYPE_H] = TYPE("PL2303H", 1228800),      [TYPE_HX] = TYPE("PL2303HX", 6000000),
+    [TYPE_HXD] = TYPE("PL2303HXD", 12000000), [TYPE_TA] = TYPE("PL2303TA", 6000000),
+    [TYPE_TB] = TYPE("PL2303TB", 12000000),   [TYPE_HXN] = TYPE("PL2303G", 12000000),
+};
+
+/* Which is which by its descriptor. Some numbers are shared by an older chip and one of the HXN
+ * family, which does not answer HX_STATUS; so are those that are not here, of USB 2.0. */
+static const struct {
+    uint16_t bcd_usb, bcd_device;
+    enum type type;
+    int asks;
+} releases[] = {
+    {0x0110, 0x0400, TYPE_HXD, 0}, {0x0200, 0x0100, TYPE_HXN, 0}, {0x0200, 0x0105, TYPE_HXN, 0},
+    {0x0200, 0x0300, TYPE_TA, 1},  {0x0200, 0x0305, TYPE_HXN, 0}, {0x0200, 0x0400, TYPE_HXN, 0},
+    {0x0200, 0x0405, TYPE_HXN, 0}, {0x0200, 0x0500, TYPE_TB, 1},  {0x0200, 0x0505, TYPE_HXN, 0},
+    {0x0200, 0x0600, TYPE_HXN, 0}, {0x0200, 0x0605, TYPE_HXN, 0}, {0x0200, 0x0700, TYPE_HXN, 0},
+    {0x0200, 0x0705, TYPE_HXN, 0}, {0x0200, 0x0905, TYPE_HXN, 0}, {0x0200, 0x1005, TYPE_HXN, 0},
+};
+
+static void
+become(struct serial_chip *chip, enum type type, int asks)
+{
+    chip->type = type;
+    chip->name = types[type].name;
+    chip->version = (unsigned)asks;
+}
+
+static int
+must_be_asked(const struct serial_chip *chip)
+{
+    return (int)chip->version;
+}
+
+static void
+look_up(struct serial_chip *chip)
+{
+    if (chip->device_class == 0x02 || chip->max_packet0 != 0x40) {
+        become(chip, TYPE_H, 0);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(releases) / sizeof(releases[0]); i++)
+        if (releases[i].bcd_usb == chip->bcd_usb && releases[i].bcd_device == chip->bcd_device) {
+            become(chip, releases[i].type, releases[i].asks);
+            return;
+        }
+    become(chip, TYPE_HX, chip->bcd_usb >= 0x0200);
+}
 
 static int
 describe(struct serial_chip *chip, const struct uw_config *config,
@@ -73,29 +128,27 @@ describe(struct serial_chip *chip, const struct uw_config *config,
     if (serial_take_endpoints(chip, interface) < 0)
         return UW_ERROR_NOT_FOUND;
     chip->notify = notify;
-    chip->type = chip->device_class == 0x02 || chip->max_packet0 != 0x40 ? TYPE_H : TYPE_HX;
-    if (chip->bcd_usb == 0x0200 && chip->bcd_device == 0x0300)
-        chip->type = TYPE_TA;
-    chip->name = names[chip->type];
+    look_up(chip);
     return 0;
 }
 
 static void
 identify(const struct serial_chip *chip, struct serial_plan *plan)
 {
-    if (chip->type != TYPE_HX || chip->bcd_usb < 0x0200)
-        return;
-    serial_plan_ask(plan, FROM_DEVICE, VENDOR, HX_STATUS, 0, 1);
-    serial_plan_ask(plan, FROM_DEVICE, HXN_READ, HXN_FLOW, 0, 1);
-    plan->requests[0].optional = plan->requests[1].optional = 1;
+    if (must_be_asked(chip))
+        serial_plan_ask(plan, FROM_DEVICE, VENDOR, HX_STATUS, 0, 1);
+    if (must_be_asked(chip) || chip->type == TYPE_HXN)
+        serial_plan_ask(plan, FROM_DEVICE, HXN_READ, HXN_FLOW, 0, 1);
+    for (unsigned i = 0; i < plan->count; i++)
+        plan->requests[i].optional = 1;
 }
 
 static void
 learn(struct serial_chip *chip, unsigned step, const uint8_t *data, int length)
 {
-    if (step == 0) {
-        chip->type = length < 0 ? TYPE_HXN : TYPE_HX;
-        chip->name = names[chip->type];
+    if (must_be_asked(chip) && step == 0) {
+        if (length < 0)
+            become(chip, TYPE_HXN, 1);
     } else if (length == 1) {
         chip->registers[FLOW] = data[0] & (uint8_t)~HXN_FLOW_MASK;
     }
@@ -152,7 +205,7 @@ is_direct(const struct serial_chip *chip, unsigned baud)
 #define RATE_CLOCK 384000000u /* 12 MHz * 32 */
 #define RATE_CODED 0x80000000u
 
-/* The TA: clock / (mantissa * 2^exponent), 11 and 4 bits. */
+/* TA and TB: clock / (mantissa * 2^exponent), 11 and 4 bits. */
 static uint32_t
 encode_rate_ta(unsigned baud, unsigned *ret_actual)
 {
@@ -172,7 +225,7 @@ encode_rate(const struct serial_chip *chip, unsigned baud, unsigned *ret_actual)
 {
     unsigned mantissa = RATE_CLOCK / baud, exponent = 0;
 
-    if (chip->type == TYPE_TA)
+    if (chip->type == TYPE_TA || chip->type == TYPE_TB)
         return encode_rate_ta(baud, ret_actual);
     while (mantissa >= 512 && exponent < 7) {
         mantissa >>= 2;
@@ -182,12 +235,6 @@ encode_rate(const struct serial_chip *chip, unsigned baud, unsigned *ret_actual)
         mantissa = 511;
     *ret_actual = (RATE_CLOCK / mantissa) >> (exponent << 1);
     return RATE_CODED | exponent << 9 | mantissa;
-}
-
-static unsigned
-max_baud(const struct serial_chip *chip)
-{
-    return chip->type == TYPE_H ? 1228800 : chip->type == TYPE_HXN ? 12000000 : 6000000;
 }
 
 static void
@@ -208,21 +255,31 @@ set_flow(const struct serial_chip *chip, unsigned flow, struct serial_plan *plan
         vendor_write(plan, 0, older[flow]);
 }
 
+static const char *
+what_it_cannot(const struct serial_chip *chip, const struct serial_line *to)
+{
+    if (to->baud < 46 || to->baud > types[chip->type].max_baud)
+        return types[chip->type].range;
+    if (to->flow == UW_FLOW_XON_XOFF && chip->type == TYPE_H)
+        return "it has no XON/XOFF of its own";
+    if (to->flow == UW_FLOW_XON_XOFF && (to->xon != 0x11 || to->xoff != 0x13))
+        return "its XON and XOFF are 0x11 and 0x13";
+    return NULL;
+}
+
 static int
-set_line(struct serial_chip *chip, const struct serial_line *from, const struct serial_line *to,
-         struct serial_plan *plan, const char **ret_why)
+is_same_frame(const struct serial_line *a, const struct serial_line *b)
+{
+    return a->baud == b->baud && a->data_bits == b->data_bits && a->parity == b->parity &&
+           a->stop_bits == b->stop_bits;
+}
+
+static void
+set_frame(struct serial_chip *chip, const struct serial_line *to, struct serial_plan *plan)
 {
     uint8_t bytes[7];
     struct uw_writer w = uw_writer(bytes, sizeof(bytes));
 
-    if (to->baud < 46 || to->baud > max_baud(chip)) {
-        *ret_why = "the rate is outside of what its data sheet allows";
-        return UW_ERROR_NOT_SUPPORTED;
-    }
-    if (to->flow == UW_FLOW_XON_XOFF && (to->xon != 0x11 || to->xoff != 0x13)) {
-        *ret_why = "its XON and XOFF are 0x11 and 0x13";
-        return UW_ERROR_NOT_SUPPORTED;
-    }
     chip->actual_baud = to->baud;
     uw_wr_le32(&w, is_direct(chip, to->baud) ? to->baud
                                              : encode_rate(chip, to->baud, &chip->actual_baud));
@@ -230,6 +287,18 @@ set_line(struct serial_chip *chip, const struct serial_line *from, const struct 
     uw_wr_u8(&w, (uint8_t)to->parity);
     uw_wr_u8(&w, (uint8_t)to->data_bits);
     serial_plan_send(plan, TO_INTERFACE, SET_LINE, 0, 0, bytes, sizeof(bytes));
+}
+
+static int
+set_line(struct serial_chip *chip, const struct serial_line *from, const struct serial_line *to,
+         struct serial_plan *plan, const char **ret_why)
+{
+    *ret_why = what_it_cannot(chip, to);
+    if (*ret_why)
+        return UW_ERROR_NOT_SUPPORTED;
+    /* Some lose bytes when they are set to what they are set to. */
+    if (!from || !is_same_frame(from, to))
+        set_frame(chip, to, plan);
     if (!from || from->flow != to->flow)
         set_flow(chip, to->flow, plan);
     return 0;

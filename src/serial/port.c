@@ -1,5 +1,5 @@
 /*
- * port.c - opening, closing and settings
+ * port.c - opening, closing, opening again
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +12,7 @@
 
 #define BOTH (UW_LINE_DTR | UW_LINE_RTS)
 
-#define BUFFER_MIN 4096
-#define BUFFER_MAX (1 << 26)
-#define BUFFER     (1 << 20)
-#define BAUD_MAX   100000000
+#define BUFFER (1 << 20)
 
 int
 serial_refuse(const struct uw_serial *p, int code, const char *tried, const char *came,
@@ -44,197 +41,6 @@ serial_check_locked(struct uw_serial *p, struct uw_fault *fault)
             *fault = p->late_fault;
     }
     return r;
-}
-
-/* ---- settings ---- */
-
-void
-uw_serial_config_init(struct uw_serial_config *c)
-{
-    memset(c, 0xff, sizeof(*c));
-    c->size = sizeof(*c);
-}
-
-struct range {
-    const char *what;
-    int value, min, max;
-};
-
-static int
-check_config(const struct uw_serial_config *c, struct uw_fault *fault)
-{
-    const struct range ranges[] = {
-        {"the baud rate", c->baud, 1, BAUD_MAX},
-        {"the data bits", c->data_bits, 5, 8},
-        {"the parity", c->parity, UW_PARITY_NONE, UW_PARITY_SPACE},
-        {"the stop bits", c->stop_bits, UW_STOP_1, UW_STOP_2},
-        {"the flow control", c->flow, UW_FLOW_NONE, UW_FLOW_XON_XOFF},
-        {"XON", c->xon, 0, 255},
-        {"XOFF", c->xoff, 0, 255},
-        {"DTR", c->dtr, 0, 1},
-        {"RTS", c->rts, 0, 1},
-        {"the latency", c->latency, 1, 255},
-        {"the interface", c->interface, 0, 255},
-        {"the input buffer", c->buffer, BUFFER_MIN, BUFFER_MAX},
-        {"the time between polls", c->poll_lines, 0, 60000},
-        {"hanging up", c->hang_up, 0, 1},
-    };
-
-    if (c->size != sizeof(*c))
-        return serial_refuse(NULL, UW_ERROR_INVALID, "set up a serial port",
-                             "the config has another size", "begin with uw_serial_config_init",
-                             fault);
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-        const struct range *r = &ranges[i];
-
-        if (r->value == -1 || (r->value >= r->min && r->value <= r->max))
-            continue;
-        uw_fault_set(fault, UW_ERROR_INVALID, "set up a serial port");
-        uw_fault_came(fault, 0, "%s is %d", r->what, r->value);
-        uw_fault_advice(fault, "give %d to %d", r->min, r->max);
-        return UW_ERROR_INVALID;
-    }
-    if (c->poll_lines > 0 && c->poll_lines < 10)
-        return serial_refuse(NULL, UW_ERROR_INVALID, "set up a serial port",
-                             "the time between polls is less than 10 ms", "give 10 or more", fault);
-    return 0;
-}
-
-static void
-take(unsigned *field, int value)
-{
-    if (value >= 0)
-        *field = (unsigned)value;
-}
-
-static struct serial_line
-merge(const struct serial_line *from, const struct uw_serial_config *c)
-{
-    struct serial_line line = *from;
-
-    take(&line.baud, c->baud);
-    take(&line.data_bits, c->data_bits);
-    take(&line.parity, c->parity);
-    take(&line.stop_bits, c->stop_bits);
-    take(&line.flow, c->flow);
-    take(&line.latency, c->latency);
-    take(&line.xon, c->xon);
-    take(&line.xoff, c->xoff);
-    return line;
-}
-
-/* What the driver may remember of a plan counts once that has succeeded. */
-static void
-keep_what_was_set(struct uw_serial *p, const struct serial_chip *tried)
-{
-    memcpy(p->chip.registers, tried->registers, sizeof(p->chip.registers));
-    p->chip.actual_baud = tried->actual_baud;
-}
-
-/* Adds what brings the line there. */
-static int
-plan_line(struct uw_serial *p, struct serial_chip *chip, const struct serial_line *from,
-          const struct serial_line *to, struct serial_plan *plan, struct uw_fault *fault)
-{
-    const char *why = "the chip cannot do that";
-    int r = p->chip.driver->set_line(chip, from, to, plan, &why);
-
-    if (r < 0) {
-        uw_fault_set(fault, r, "set a %s to %u bits/s, %u%c%s", p->chip.name, to->baud,
-                     to->data_bits, "NOEMS"[to->parity],
-                     to -> stop_bits == UW_STOP_1_5 ? "1.5"
-                           : to->stop_bits          ? "2"
-                                                    : "1");
-        uw_fault_on(fault, "%s", uw_device_name(p->device));
-        uw_fault_came(fault, 0, "%s", why);
-        uw_fault_advice(fault, "choose other settings");
-    }
-    return r;
-}
-
-/* The lines that a config asks for. Returns which are to be sent. */
-static unsigned
-take_lines(struct uw_serial *p, const struct uw_serial_config *c)
-{
-    unsigned mask = (c->dtr >= 0 ? UW_LINE_DTR : 0u) | (c->rts >= 0 ? UW_LINE_RTS : 0u);
-
-    p->outputs =
-        (p->outputs & ~mask) | (c->dtr > 0 ? UW_LINE_DTR : 0u) | (c->rts > 0 ? UW_LINE_RTS : 0u);
-    p->outputs_known |= mask;
-    return mask;
-}
-
-int
-uw_serial_set_config(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *fault)
-{
-    struct serial_plan plan = {0};
-    struct serial_chip chip;
-    struct serial_line to;
-    unsigned lines;
-    int r = check_config(c, fault);
-
-    if (r < 0)
-        return r;
-    uw_loop_lock(p->loop);
-    r = serial_check_locked(p, fault);
-    chip = p->chip;
-    to = merge(&p->line, c);
-    if (r == 0) {
-        serial_lines_settle(p);
-        if (memcmp(&to, &p->line, sizeof(to)) != 0)
-            r = plan_line(p, &chip, &p->line, &to, &plan, fault);
-    }
-    if (r == 0) {
-        lines = take_lines(p, c);
-        if (lines)
-            p->chip.driver->set_lines(&chip, p->outputs, lines, &plan);
-        r = serial_run_locked(p, &plan, fault);
-    }
-    if (r == 0) {
-        keep_what_was_set(p, &chip);
-        p->line = to;
-        take(&p->poll_lines, c->poll_lines);
-        if (c->hang_up >= 0)
-            p->hang_up = c->hang_up;
-        serial_pump_start_locked(p);
-    }
-    uw_loop_unlock(p->loop);
-    return r;
-}
-
-void
-uw_serial_get_config(struct uw_serial *p, struct uw_serial_config *c)
-{
-    uw_serial_config_init(c);
-    uw_loop_lock(p->loop);
-    c->baud = (int)p->line.baud;
-    c->data_bits = (int)p->line.data_bits;
-    c->parity = (int)p->line.parity;
-    c->stop_bits = (int)p->line.stop_bits;
-    c->flow = (int)p->line.flow;
-    c->xon = (int)p->line.xon;
-    c->xoff = (int)p->line.xoff;
-    if (p->outputs_known & UW_LINE_DTR)
-        c->dtr = (p->outputs & UW_LINE_DTR) != 0;
-    if (p->outputs_known & UW_LINE_RTS)
-        c->rts = (p->outputs & UW_LINE_RTS) != 0;
-    c->latency = (int)p->line.latency;
-    c->interface = p->chip.interface;
-    c->buffer = (int)p->input.size;
-    c->poll_lines = (int)p->poll_lines;
-    c->hang_up = p->hang_up;
-    uw_loop_unlock(p->loop);
-}
-
-unsigned
-uw_serial_actual_baud(struct uw_serial *p)
-{
-    unsigned baud;
-
-    uw_loop_lock(p->loop);
-    baud = p->chip.actual_baud;
-    uw_loop_unlock(p->loop);
-    return baud;
 }
 
 /* ---- which port ---- */
@@ -346,16 +152,28 @@ static int
 set_up_locked(struct uw_serial *p, unsigned mask, struct uw_fault *fault)
 {
     struct serial_plan plan = {0};
+    struct serial_line told;
     int r = identify_locked(p, fault);
 
+    told = p->line;
     if (r == 0 && p->chip.driver->open)
         p->chip.driver->open(&p->chip, &plan);
     if (r == 0)
-        r = plan_line(p, &p->chip, NULL, &p->line, &plan, fault);
+        r = serial_plan_line(p, &p->chip, NULL, &told, &plan, fault);
     if (r == 0 && mask)
         p->chip.driver->set_lines(&p->chip, p->outputs, mask, &plan);
     if (r == 0)
         r = serial_run_locked(p, &plan, fault);
+    /* Set while this was under way, which happens to a port that is opened again. */
+    while (r == 0 && memcmp(&told, &p->line, sizeof(told)) != 0) {
+        struct serial_line before = told;
+
+        told = p->line;
+        plan.count = 0;
+        r = serial_plan_line(p, &p->chip, &before, &told, &plan, fault);
+        if (r == 0)
+            r = serial_run_locked(p, &plan, fault);
+    }
     if (r == 0)
         serial_pump_start_locked(p);
     return r;
@@ -369,7 +187,7 @@ first_lines(struct uw_serial *p, const struct uw_serial_config *c)
     if (c->dtr < 0 && c->rts < 0 && p->chip.driver->raises_lines &&
         !(p->chip.quirks & SERIAL_RESETS_ON_DTR))
         lines.dtr = lines.rts = 1;
-    return take_lines(p, &lines);
+    return serial_take_lines(p, &lines);
 }
 
 static int
@@ -389,9 +207,9 @@ open_port(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault
         r = claim(p, fault);
     if (r < 0)
         return r;
-    p->line = merge(&standard, c);
+    p->line = serial_line_merge(&standard, c);
     p->hang_up = c->hang_up != 0;
-    take(&p->poll_lines, c->poll_lines);
+    p->poll_lines = c->poll_lines > 0 ? (unsigned)c->poll_lines : 0;
     serial_lines_init(p);
     r = serial_pump_init(p, c->buffer >= 0 ? (size_t)c->buffer : BUFFER);
     if (r == 0)
@@ -430,7 +248,7 @@ uw_serial_open_device(struct uw_device *device, const struct uw_serial_config *c
     uw_serial_config_init(&unset);
     if (!config)
         config = &unset;
-    r = check_config(config, fault);
+    r = serial_check_config(config, fault);
     if (r < 0)
         return r;
     p = calloc(1, sizeof(*p));
@@ -459,6 +277,9 @@ close_locked(struct uw_serial *p)
     uw_loop_set_timer(p->loop, &p->merge, uw_never());
     if (p->status < 0)
         return;
+    if (p->breaking)
+        p->chip.driver->set_break(&p->chip, 0, &plan);
+    p->breaking = 0;
     if (p->hang_up && p->outputs & p->outputs_known)
         p->chip.driver->set_lines(&p->chip, 0, BOTH, &plan);
     if (p->chip.driver->close)
@@ -520,7 +341,9 @@ open_again(struct uw_serial *p, struct uw_fault *fault)
     if (!port_at(p->device, index, &chip))
         return serial_refuse(p, UW_ERROR_NOT_FOUND, "open the serial port again",
                              "what is there now has none in its place", "", fault);
+    uw_loop_lock(p->loop);
     p->chip = chip;
+    uw_loop_unlock(p->loop);
     r = claim(p, fault);
     if (r < 0)
         return r;
@@ -543,7 +366,7 @@ open_again(struct uw_serial *p, struct uw_fault *fault)
 int
 uw_serial_reopen(struct uw_serial *p, struct uw_usec timeout, struct uw_fault *fault)
 {
-    struct uw_device *next = NULL;
+    struct uw_device *next = NULL, *gone;
     int r = 0;
 
     end_for_now(p);
@@ -551,8 +374,11 @@ uw_serial_reopen(struct uw_serial *p, struct uw_usec timeout, struct uw_fault *f
         r = uw_device_find_again(p->device, timeout, &next, fault);
         if (r < 0)
             return r;
-        uw_device_free(p->device);
+        uw_loop_lock(p->loop);
+        gone = p->device;
         p->device = next;
+        uw_loop_unlock(p->loop);
+        uw_device_free(gone);
     }
     r = open_again(p, fault);
     if (r < 0)

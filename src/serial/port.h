@@ -1,7 +1,8 @@
 /*
  * port.h - an open port from inside
  *
- *     port.c     opening, closing, settings
+ *     port.c     opening, closing
+ *     settings.c what it is set to
  *     run.c      plans of control requests on their way
  *     pump.c     data both ways: URBs, buffers, what the chip tells
  *     lines.c    DTR, RTS and break
@@ -74,6 +75,7 @@ struct uw_serial {
     unsigned outputs;       /* DTR and RTS as they are to be */
     unsigned outputs_known; /* which of them were ever set */
     unsigned pending;       /* which of them the chip was not told yet */
+    int breaking;
     int hang_up;
     unsigned poll_lines;
 
@@ -149,6 +151,18 @@ unsigned serial_events(const struct uw_serial *port);
 void serial_lines_init(struct uw_serial *port);
 /* Sends a change that is being held; before any other use of the port. */
 void serial_lines_settle(struct uw_serial *port);
+
+/* ---- settings.c ---- */
+
+int serial_check_config(const struct uw_serial_config *config, struct uw_fault *fault);
+struct serial_line serial_line_merge(const struct serial_line *from,
+                                     const struct uw_serial_config *config);
+/* Adds what brings a line from one state to another (NULL: not known); `chip` learns of it. */
+int serial_plan_line(const struct uw_serial *port, struct serial_chip *chip,
+                     const struct serial_line *from, const struct serial_line *to,
+                     struct serial_plan *plan, struct uw_fault *fault);
+/* The lines that a config asks for. Returns which are to be sent. */
+unsigned serial_take_lines(struct uw_serial *port, const struct uw_serial_config *config);
 
 /* ---- port.c ---- */
 

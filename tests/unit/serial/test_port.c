@@ -383,6 +383,96 @@ test_reopen_after_a_reset(void **state)
     rig_free(rig);
 }
 
+/* What is set on a port that is away counts when it is back. */
+static void
+test_settings_of_a_port_that_ended(void **state)
+{
+    struct rig *rig = rig_new("esp32c3", NULL);
+    struct uw_serial *p = rig_open(rig, "baud=115200");
+    struct uw_serial_config c;
+
+    (void)state;
+    assert_int_equal(uw_serial_set_lines(p, 0, 1, NULL), 0);
+    assert_int_equal(uw_serial_wait(p, UW_SERIAL_ENDED, SOON), UW_SERIAL_ENDED);
+    uw_serial_config_init(&c);
+    c.baud = 921600;
+    c.data_bits = 7;
+    c.rts = 0;
+    assert_int_equal(uw_serial_set_config(p, &c, NULL), uw_serial_status(p));
+    uw_serial_config_init(&c);
+    c.flow = UW_FLOW_RTS_CTS;
+    assert_int_equal(uw_serial_set_config(p, &c, NULL), UW_ERROR_NOT_SUPPORTED);
+    assert_int_equal(uw_serial_reopen(p, SOON, NULL), 0);
+    uw_serial_get_config(p, &c);
+    assert_int_equal(c.baud, 921600);
+    assert_int_equal(c.data_bits, 7);
+    assert_int_equal(c.flow, UW_FLOW_NONE);
+    assert_int_equal(c.rts, 0);
+    assert_int_equal(uw_serial_actual_baud(p), 921600);
+    uw_serial_free(p);
+    rig_free(rig);
+}
+
+/* A rate that is none of the chip's is refused, not rounded to something else. */
+static void
+test_rates_between(void **state)
+{
+    static const struct {
+        const char *device;
+        int near, between;
+        const char *nearest;
+    } rows[] = {
+        {"ft232r", 1520000, 2500000, "the nearest rate that it makes is 2000000 bits/s"},
+        {"ch340", 1520000, 2500000, "the nearest rate that it makes is 3000000 bits/s"},
+        {"cp2102", 74880, 100000, "the nearest rate that it makes is 115200 bits/s"},
+        {"cp2102n", 74880, 2500000, "the nearest rate that it makes is 2400000 bits/s"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig *rig = rig_new(rows[i].device, NULL);
+        struct uw_serial *p = rig_open(rig, "baud=115200");
+        struct uw_serial_config c;
+        struct uw_fault fault = {0};
+
+        uw_serial_config_init(&c);
+        c.baud = rows[i].near;
+        assert_int_equal(uw_serial_set_config(p, &c, &fault), 0);
+        c.baud = rows[i].between;
+        assert_int_equal(uw_serial_set_config(p, &c, &fault), UW_ERROR_NOT_SUPPORTED);
+        assert_non_null(strstr(rig_sentence(&fault), rows[i].nearest));
+        uw_serial_get_config(p, &c);
+        assert_int_equal(c.baud, rows[i].near);
+        uw_serial_free(p);
+        rig_free(rig);
+    }
+}
+
+static void
+test_a_break_ends_with_the_port(void **state)
+{
+    static const char *const chips[] = {"cp2102", "ft232r", "ch340", "pl2303hx"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(chips) / sizeof(chips[0]); i++) {
+        struct rig *rig = rig_new(chips[i], NULL);
+        struct uw_device *device = NULL;
+        struct uw_serial *p = NULL;
+
+        /* One import: the end of one resets the device. */
+        assert_int_equal(uw_device_import(rig->server, "1-1", SOON, &device, NULL), 0);
+        assert_int_equal(uw_serial_open_device(device, NULL, &p, NULL), 0);
+        assert_int_equal(uw_serial_set_break(p, 1, NULL), 0);
+        uw_serial_free(p);
+        assert_int_equal(uw_serial_open_device(device, NULL, &p, NULL), 0);
+        assert_int_equal(uw_serial_flush(p, UW_SERIAL_INPUT, NULL), 0);
+        rig_echo(p, "heard");
+        uw_serial_free(p);
+        uw_device_free(device);
+        rig_free(rig);
+    }
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -404,6 +494,9 @@ main(void)
         ROW(test_server_gone),
         ROW(test_reopen_alive),
         cmocka_unit_test(test_reopen_after_a_reset),
+        cmocka_unit_test(test_settings_of_a_port_that_ended),
+        cmocka_unit_test(test_rates_between),
+        cmocka_unit_test(test_a_break_ends_with_the_port),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

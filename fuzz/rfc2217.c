@@ -51,6 +51,15 @@ command(struct rfc2217 *t, unsigned number, const uint8_t *value, size_t size)
 }
 
 static void
+send_break(struct rfc2217 *t)
+{
+    struct seen *s = (struct seen *)(void *)t;
+
+    s->commands++;
+    note(s, (const uint8_t *)"break", 5);
+}
+
+static void
 send_client(struct rfc2217 *t, const uint8_t *bytes, size_t size)
 {
     struct seen *s = (struct seen *)(void *)t;
@@ -59,7 +68,8 @@ send_client(struct rfc2217 *t, const uint8_t *bytes, size_t size)
     s->sent += size;
 }
 
-static const struct rfc2217_ops ops = {.data = data, .command = command, .send = send_client};
+static const struct rfc2217_ops ops = {
+    .data = data, .command = command, .send_break = send_break, .send = send_client};
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -31,11 +31,16 @@ bridge_failed(struct bridge *b, const struct uw_fault *fault)
         (void)cli_fault(fault, CLI_USING);
 }
 
+/* Nobody is there to get what comes for a port that is down. */
 static size_t
 give(struct bridge *b, const uint8_t *bytes, size_t size)
 {
     struct uw_fault fault;
-    long n = uw_serial_write(b->port, bytes, size, uw_usec(0), &fault);
+    long n;
+
+    if (!bridge_is_up(b))
+        return size;
+    n = b->holds ? 0 : uw_serial_write(b->port, bytes, size, uw_usec(0), &fault);
 
     if (n >= 0)
         return (size_t)n;
@@ -46,7 +51,7 @@ give(struct bridge *b, const uint8_t *bytes, size_t size)
 void
 bridge_send(struct bridge *b, const uint8_t *bytes, size_t size)
 {
-    size_t n = bridge_is_up(b) ? give(b, bytes, size) : size;
+    size_t n = give(b, bytes, size);
 
     size -= n;
     if (size > sizeof(b->pending) - b->pending_size)
@@ -62,7 +67,7 @@ send_pending(struct bridge *b)
 
     if (!b->pending_size)
         return;
-    n = bridge_is_up(b) ? give(b, b->pending, b->pending_size) : b->pending_size;
+    n = give(b, b->pending, b->pending_size);
     memmove(b->pending, b->pending + n, b->pending_size - n);
     b->pending_size -= n;
 }

@@ -53,6 +53,7 @@ struct bridge {
 
     uint8_t pending[BRIDGE_BUFFER]; /* from the face, not yet taken by the port */
     size_t pending_size;
+    int holds; /* none of it is to go now */
 
     pthread_t finder; /* looks for the device while `finding` */
     int finding;

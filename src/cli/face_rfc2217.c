@@ -18,6 +18,7 @@
 
 #define SIGNATURE "usbwire"
 #define HOLD_MS   250
+#define BREAK_MS  250 /* of telnet's own, as tcsendbreak(3) has it */
 
 /* SET-CONTROL, RFC 2217 page 8 */
 enum control {
@@ -54,6 +55,7 @@ struct telnet {
     uint8_t line_mask, modem_mask;
     int suspended, breaking, announced;
     struct uw_usec held_until;      /* a DTR that waits for RTS; never: none does */
+    struct uw_usec break_until;     /* likewise: a break that ends by itself */
     struct uw_serial_counts counts; /* as told last */
     unsigned lines;
 };
@@ -235,6 +237,8 @@ set_break(struct telnet *t, int on)
     struct uw_fault fault;
 
     t->breaking = on;
+    t->break_until = uw_never();
+    t->bridge->holds = 0;
     if (bridge_is_up(t->bridge) && uw_serial_set_break(t->bridge->port, on, &fault) < 0)
         bridge_failed(t->bridge, &fault);
 }
@@ -402,6 +406,18 @@ take_data(struct rfc2217 *codec, const uint8_t *bytes, size_t size)
     bridge_send(of_codec(codec)->bridge, bytes, size);
 }
 
+/* What is written after it waits for its end. */
+static void
+send_break(struct rfc2217 *codec)
+{
+    struct telnet *t = of_codec(codec);
+
+    release(t);
+    set_break(t, 1);
+    t->break_until = uw_usec_add(uw_now(), uw_msec(BREAK_MS));
+    t->bridge->holds = 1;
+}
+
 static void
 send_client(struct rfc2217 *codec, const uint8_t *bytes, size_t size)
 {
@@ -411,6 +427,7 @@ send_client(struct rfc2217 *codec, const uint8_t *bytes, size_t size)
 static const struct rfc2217_ops codec_ops = {
     .data = take_data,
     .command = meet_command,
+    .send_break = send_break,
     .send = send_client,
 };
 
@@ -438,18 +455,19 @@ went(struct bridge *b)
         set_break(t, 0);
 }
 
-/* When DTR has waited long enough. */
+/* A DTR that has waited long enough goes, and a break ends. */
 static int
 work(struct bridge *b)
 {
     struct telnet *t = telnet_of(b);
-    uint64_t left = uw_usec_sub(t->held_until, uw_now()).us;
+    struct uw_usec now = uw_now(), next;
 
-    if (uw_is_never(t->held_until))
-        return -1;
-    if (left == 0)
+    if (t->held_until.us <= now.us)
         release(t);
-    return left ? (int)(left / 1000) + 1 : -1;
+    if (t->break_until.us <= now.us)
+        set_break(t, 0);
+    next = t->held_until.us < t->break_until.us ? t->held_until : t->break_until;
+    return uw_is_never(next) ? -1 : (int)(uw_usec_sub(next, now).us / 1000) + 1;
 }
 
 /* Clients take it that they are told of the modem inputs in the beginning. */
@@ -475,7 +493,7 @@ open_face(struct bridge *b, const char *argument)
         return cli_error("out of memory");
     b->own = t;
     t->bridge = b;
-    t->held_until = uw_never();
+    t->held_until = t->break_until = uw_never();
     t->net.came = came;
     t->net.input = input;
     t->net.went = went;

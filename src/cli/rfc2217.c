@@ -11,6 +11,7 @@
 #define SAY_WILL_NOT 252
 #define SAY_WILL     251
 #define SB           250
+#define BREAK        243
 #define SE           240
 
 #define SERVER_BASE 100
@@ -113,6 +114,8 @@ meet_command(struct rfc2217 *t, uint8_t byte)
     } else if (byte == SB) {
         t->value_size = 0;
         t->state = SUB_VALUE;
+    } else if (byte == BREAK) {
+        t->ops->send_break(t);
     }
 }
 

@@ -35,6 +35,8 @@ struct rfc2217_ops {
     void (*data)(struct rfc2217 *telnet, const uint8_t *bytes, size_t size);
     /* A command of COM-PORT-OPTION with its value. */
     void (*command)(struct rfc2217 *telnet, unsigned command, const uint8_t *value, size_t size);
+    /* Telnet's own break, which has no end of its own. */
+    void (*send_break)(struct rfc2217 *telnet);
     /* Bytes for the client, complete as they are. */
     void (*send)(struct rfc2217 *telnet, const uint8_t *bytes, size_t size);
 };

@@ -52,13 +52,21 @@ command(struct rfc2217 *t, unsigned number, const uint8_t *value, size_t size)
 }
 
 static void
+send_break(struct rfc2217 *t)
+{
+    (void)t;
+    tell("break. ");
+}
+
+static void
 send_client(struct rfc2217 *t, const uint8_t *bytes, size_t size)
 {
     (void)t;
     tell_bytes("sent", bytes, size);
 }
 
-static const struct rfc2217_ops ops = {.data = data, .command = command, .send = send_client};
+static const struct rfc2217_ops ops = {
+    .data = data, .command = command, .send_break = send_break, .send = send_client};
 
 static struct rfc2217
 begun(void)
@@ -128,6 +136,9 @@ test_data(void **state)
     /* NOP, AYT and their kind are nothing to a port. */
     FEED(t, "\xff\xf1x\xff\xf6y");
     EXPECT("data 78. data 79. ");
+    /* RFC 854: BRK is the break key. */
+    FEED(t, "x\xff\xf3y");
+    EXPECT("data 78. break. data 79. ");
 }
 
 static void

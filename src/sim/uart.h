@@ -51,10 +51,10 @@ struct sim_uart {
     int deaf; /* what is written is taken and goes nowhere: the chip is not enabled */
 
     const struct sim_far *far;
-    void *own; /* the far end's */
-    struct sim_format near, other;
-    int follows;             /* the far end takes any usual rate and any format */
-    int any;                 /* there is no wire, and so no rate to disagree about */
+    void *own;                           /* the far end's */
+    struct sim_format near, other, told; /* told: logged last */
+    int follows;                         /* the far end takes any usual rate and any format */
+    int any;                             /* there is no wire, and so no rate to disagree about */
     unsigned asked, outputs; /* by the host; as they are: with RTS/CTS the chip moves RTS */
     unsigned inputs;
     int breaking;

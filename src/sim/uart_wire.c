@@ -4,8 +4,11 @@
  * Where bytes take their time, what the host writes goes out a millisecond's worth at a time, and
  * what comes in while the chip's buffer is full is lost. Elsewhere everything happens at once.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "sim/sim.h"
 #include "sim/uart.h"
 
@@ -57,6 +60,39 @@ sim_format_time(const struct sim_format *f, size_t bytes)
     return uw_usec(bytes * bits_in_a_byte(f) * 1000000000u / (f->rate ? f->rate : 1));
 }
 
+/* ---- what somebody with a scope sees, for the log ---- */
+
+static void
+tell(const struct sim_uart *u, const char *what)
+{
+    uw_log(&u->device->sim->log, UW_LOG_INFO, "%s port %u: %s", u->device->busid, u->port, what);
+}
+
+static void
+tell_format(struct sim_uart *u)
+{
+    static const char *const stops[] = {"1", "1.5", "2"}; /* a host may have said more than that */
+    const struct sim_format *f = &u->near;
+    char what[64];
+
+    if (f->rate == u->told.rate && f->data_bits == u->told.data_bits &&
+        f->parity == u->told.parity && f->stop_bits == u->told.stop_bits)
+        return;
+    u->told = *f;
+    snprintf(what, sizeof(what), "bytes at %" PRIu64 " bits/s, %u%c%s", (f->rate + 500) / 1000,
+             f->data_bits, f->parity < 5 ? "NOEMS"[f->parity] : '?',
+             f->stop_bits < 3 ? stops[f->stop_bits] : "?");
+    tell(u, what);
+}
+
+static void
+tell_outputs(const struct sim_uart *u)
+{
+    static const char *const what[] = {"neither DTR nor RTS", "DTR", "RTS", "DTR and RTS"};
+
+    tell(u, what[u->outputs & (SIM_DTR | SIM_RTS)]);
+}
+
 /* ---- what goes out ---- */
 
 /* A wire that takes no time loses nothing either. */
@@ -78,6 +114,8 @@ is_held(const struct sim_uart *u)
 static void
 go_out(struct sim_uart *u, const uint8_t *bytes, size_t size)
 {
+    if (size > 0 && !u->deaf)
+        tell_format(u);
     if (u->far->bytes && !u->deaf && !u->breaking && agree(u))
         u->far->bytes(u, bytes, size);
 }
@@ -164,6 +202,7 @@ sim_uart_outputs(struct sim_uart *u, unsigned asked)
     if (outputs == u->outputs)
         return;
     u->outputs = outputs;
+    tell_outputs(u);
     if (u->far->outputs)
         u->far->outputs(u);
 }
@@ -174,6 +213,7 @@ sim_uart_break(struct sim_uart *u, int on)
     if (u->breaking == on)
         return;
     u->breaking = on;
+    tell(u, on ? "a break begins" : "the break ends");
     if (u->far->broke)
         u->far->broke(u, on);
 }

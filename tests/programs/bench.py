@@ -22,12 +22,12 @@ class Skip(Exception):
 class Bench:
     """`usbwire serve` on a free port; ends with the program, whatever happens."""
 
-    def __init__(self, *devices, options=(), port='0'):
+    def __init__(self, *devices, options=(), port='0', **more):
         words = [USBWIRE, 'serve', '--port', port, '--until-eof', *options]
         for device in devices:
             words += ['--device', device]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, env=ENV)
+                                        text=True, env=ENV, **more)
         line = self.process.stdout.readline()
         if not line.startswith('listening on '):
             raise RuntimeError(f'the bench does not start: {line!r}')

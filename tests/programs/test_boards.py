@@ -9,7 +9,8 @@ import tempfile
 import time
 
 from bench import ENV, USBWIRE, Bench, main, need_module, succeeded
-from test_serial import Loader, Port, open_port, sees
+from ports import Port, open_port, sees
+from test_serial import Loader
 
 FOLLOW = ('--reconnect', '20')
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from bench import ENV, USBWIRE, Bench, Skip, main, need, need_module, npm_package
-from test_serial import Port
+from ports import Port
 
 ALL = os.environ.get('USBWIRE_TEST_ESPTOOL') == 'all'
 KIB = 1024
@@ -98,12 +98,12 @@ def test_esptool_js():
     package = npm_package('esptool-js@0.5')
     with tempfile.TemporaryDirectory() as folder, Bench('cp2102:far=esp32') as bench, \
             Port(bench, '--rfc2217', '0') as where:
-        host, port = where.where.split('//')[1].split(':')
+        host, port = where.place
         for turn in range(2):
             image = os.path.join(folder, 'image')
             with open(image, 'wb') as f:
                 f.write(random.Random(turn).randbytes(70000))
-            done = subprocess.run([node, script, package, host, port, image, '0x10000'], env=ENV,
+            done = subprocess.run([node, script, package, host, str(port), image, '0x10000'], env=ENV,
                                   capture_output=True, text=True, check=False, timeout=60)
             assert done.stdout == 'chip ESP32\nflash 1640ef\ndigest agrees\n', done
 

@@ -4,82 +4,21 @@ import functools
 import hashlib
 import json
 import os
-import pty
 import random
 import re
-import select
-import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
-import tty
 
-from bench import ENV, USBWIRE, Bench, Skip, main
-
-try:
-    import serial
-except ImportError:
-    serial = None
-
-TEXT = bytes(range(256)) * 8
-
-
-class Port:
-    """`usbwire serial` with a place for its ports, until the end of the block."""
-
-    def __init__(self, bench, *options):
-        if not serial:
-            raise Skip('Python has no module serial')
-        self.process = subprocess.Popen([USBWIRE, 'serial', '-H', bench.address, *options],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=ENV)
-        self.where = self.process.stdout.readline().split()[0:1]
-        if not self.where:
-            raise RuntimeError(self.process.stderr.read())
-        self.where = self.where[0]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-        self.errors = self.process.stderr.read()
-        self.process.stdout.close()
-        self.process.stderr.close()
-
-    def said(self, text):
-        """Waits until it has said that on standard error."""
-        line = ' '
-        while line and text not in line:
-            line = self.process.stderr.readline()
-        assert text in line, f'{text!r} was never said'
+from bench import ENV, USBWIRE, Bench, main
+from ports import Port, Terminal, echoes, open_port, pty_port, sees, until
 
 
 def link_in(folder):
     return os.path.join(folder, 'tty')
-
-
-def until(condition, what):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
-
-
-def echoes(port, data=TEXT):
-    port.write(data)
-    back = port.read(len(data))
-    assert back == data, f'{len(back)} of {len(data)} bytes: {back[:40]!r}'
-
-
-def open_port(url, **settings):
-    return serial.serial_for_url(url, timeout=20, **settings)
 
 
 def test_rfc2217():
@@ -127,8 +66,7 @@ def test_rfc2217_refuses_what_the_chip_cannot():
 def test_one_client_at_a_time():
     with Bench('cp2102n') as bench, Port(bench, '--rfc2217', '0') as where:
         with open_port(where.where) as p:
-            host, number = where.where.split('//')[1].split(':')
-            with socket.create_connection((host, int(number)), 20) as second:
+            with socket.create_connection(where.place, 20) as second:
                 assert second.recv(16) == b''
             echoes(p)
         with open_port(where.where) as p:
@@ -137,8 +75,7 @@ def test_one_client_at_a_time():
 
 def test_telnet_that_knows_nothing():
     with Bench('cp2102n') as bench, Port(bench, '--rfc2217', '0') as where:
-        host, number = where.where.split('//')[1].split(':')
-        with socket.create_connection((host, int(number)), 20) as s:
+        with socket.create_connection(where.place, 20) as s:
             s.sendall(b'\xff\xfc\x2c\xff\xfe\x2chello\r\0')
             got = b''
             while b'hello\r' not in got:
@@ -316,11 +253,6 @@ class Loader:
         self.port.baudrate = baud
 
 
-def sees(port, text):
-    got = port.read_until(text)
-    assert got.endswith(text), got
-
-
 def flash_esp32(url, chip):
     data = random.Random(chip).randbytes(100000)
     with open_port(url, baudrate=115200) as p:
@@ -376,69 +308,29 @@ def test_opening_resets_nothing():
                     echoes(p, b'still the same run')
 
 
-class Terminal:
-    """`usbwire serial` on a terminal of its own, typed at and looked at."""
-
-    def __init__(self, bench, *options):
-        self.master, slave = pty.openpty()
-        tty.setraw(slave)
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-        self.process = subprocess.Popen([USBWIRE, 'serial', '-H', bench.address, *options],
-                                        stdin=slave, stdout=slave, stderr=slave, env=ENV)
-        self.seen = b''
-
-    def sees(self, pattern):
-        end = time.monotonic() + 20
-        while not re.search(pattern, self.seen):
-            assert time.monotonic() < end and self.process.poll() is None, self.seen
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.seen += os.read(self.master, 4096)
-        self.seen = self.seen[re.search(pattern, self.seen).end():]
-
-    def types(self, keys):
-        os.write(self.master, keys)
-
-    def ends(self, code):
-        assert self.process.wait(20) == code
-        assert termios.tcgetattr(self.slave) == self.before, 'the terminal is not as it was'
-        os.close(self.slave)
-        os.close(self.master)
-
-
 def test_terminal():
     with Bench('cp2102n') as bench, tempfile.TemporaryDirectory() as folder:
         log, sent = os.path.join(folder, 'log'), os.path.join(folder, 'file')
         with open(sent, 'wb') as f:
             f.write(b'F' * 20000)
-        t = Terminal(bench, '--log', log)
-        t.sees(rb'Ctrl-\] ends')
-        t.types(b'hello')
-        t.sees(rb'hello')
-        t.types(b'\x14h')
-        t.sees(rb'Ctrl-T b  send a break')
-        t.types(b'\x14d')
-        t.sees(rb'DTR is set')
-        t.types(b'\x14i')
-        t.sees(rb'\+DTR -RTS -CTS \+DSR \+DCD -RI')
-        t.types(b'\x14r')
-        t.sees(rb'RTS is set')
-        t.types(b'\x14b')
-        t.sees(rb'a break of 250 ms was sent')
-        t.types(b'\x14x')
-        t.sees(rb'in hexadecimal')
-        t.types(b'AB')
-        t.sees(rb'41( 42)?')
-        t.types(b'\x14x\x14s')
-        t.sees(rb'file to send')
-        t.types(sent.encode() + b'\r')
-        t.sees(rb'20000 of 20000 bytes')
-        t.types(b'\x14e')
-        t.sees(rb'resetting the board')
-        t.types(b'\x14\x1d!')
-        t.sees(rb'\x1d!')
-        t.types(b'\x1d')
-        t.ends(0)
+        with Terminal(USBWIRE, 'serial', '-H', bench.address, '--log', log) as t:
+            t.sees(rb'Ctrl-\] ends')
+            for keys, answer in ((b'hello', rb'hello'),
+                                 (b'\x14h', rb'Ctrl-T b  send a break'),
+                                 (b'\x14d', rb'DTR is set'),
+                                 (b'\x14i', rb'\+DTR -RTS -CTS \+DSR \+DCD -RI'),
+                                 (b'\x14r', rb'RTS is set'),
+                                 (b'\x14b', rb'a break of 250 ms was sent'),
+                                 (b'\x14x', rb'in hexadecimal'),
+                                 (b'AB', rb'41( 42)?'),
+                                 (b'\x14x\x14s', rb'file to send'),
+                                 (sent.encode() + b'\r', rb'20000 of 20000 bytes'),
+                                 (b'\x14e', rb'resetting the board'),
+                                 (b'\x14\x1d!', rb'\x1d!')):
+                t.types(keys, answer)
+            t.types(b'\x1d')
+            t.ends(0)
+            assert t.is_as_before()
         with open(log, 'rb') as f:
             written = f.read()
         assert written.startswith(b'helloAB') and written.count(b'F') == 20000, len(written)

@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from bench import BUILD, ENV, USBWIRE, Bench, main, need, need_module, succeeded
-from test_serial import Port
+from ports import Port
 
 # What every program of a test begins with.
 HEAD = '''

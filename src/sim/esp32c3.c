@@ -77,6 +77,21 @@ send(struct sim_rom *rom, const uint8_t *bytes, size_t size)
     put(UW_CONTAINER(rom, struct board, rom), bytes, size);
 }
 
+static void
+run_application(struct board *b, const char *reset)
+{
+    b->in_loader = 0;
+    say(b, reset);
+    say(b, ",boot:0xd (SPI_FAST_FLASH_BOOT)\r\nhello\r\n");
+}
+
+/* The port is not the processor's: it stays. */
+static void
+leave(struct sim_rom *rom)
+{
+    run_application(UW_CONTAINER(rom, struct board, rom), "rst:0xc (RTC_SW_CPU_RST)");
+}
+
 /* ---- making one ---- */
 
 static void
@@ -114,6 +129,7 @@ create(struct sim_device *d)
     b->rom.send = send;
     sim_fifo_init(&b->to_host);
     describe(d);
+    b->rom.leave = leave;
     return sim_rom_create(&b->rom, &chip);
 }
 
@@ -144,7 +160,7 @@ boot(struct sim_device *d)
         say(b, "rst:0x15 (USB_UART_CHIP_RESET),boot:0x5 (DOWNLOAD(USB/UART0))\r\n"
                "waiting for download\r\n");
     else
-        say(b, "rst:0x15 (USB_UART_CHIP_RESET),boot:0xd (SPI_FAST_FLASH_BOOT)\r\nhello\r\n");
+        run_application(b, "rst:0x15 (USB_UART_CHIP_RESET)");
 }
 
 static void
@@ -205,7 +221,8 @@ transfer(struct sim_device *d, struct uw_request *r)
 
 const struct sim_model sim_esp32c3 = {
     .name = "esp32c3",
-    .text = "303a:1001, an ESP32-C3 with its ROM's loader; a reset takes it off the bus",
+    .text =
+        "303a:1001, an ESP32-C3 with its loader and a flasher's stub; a reset takes it off the bus",
     .speed = SIM_FULL,
     .create = create,
     .destroy = destroy,

@@ -1,5 +1,5 @@
 /*
- * far_esp32.c - an ESP32 behind the usual reset circuit, with the serial loader of its ROM
+ * far_esp32.c - an ESP32 behind the usual reset circuit, with what answers a flasher
  *
  * Two transistors, crossed: RTS without DTR holds EN low, DTR without RTS holds GPIO0 low. EN has a
  * resistor and a capacitor: it rises a while after it was let go, and only then the chip looks at
@@ -62,6 +62,16 @@ holds_boot(const struct sim_uart *u)
 }
 
 static void
+run_application(struct esp32 *e, const char *reset)
+{
+    e->state = APPLICATION;
+    e->uart->other = e->line;
+    e->uart->follows = e->follows;
+    say(e, reset);
+    say(e, ",boot:0x13 (SPI_FAST_FLASH_BOOT)\r\nhello\r\n");
+}
+
+static void
 risen(struct sim_timer *timer, struct uw_usec now)
 {
     struct esp32 *e = UW_CONTAINER(timer, struct esp32, timer);
@@ -74,10 +84,7 @@ risen(struct sim_timer *timer, struct uw_usec now)
         say(e, "rst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\n"
                "waiting for download\r\n");
     } else {
-        e->state = APPLICATION;
-        e->uart->other = e->line;
-        e->uart->follows = e->follows;
-        say(e, "rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\nhello\r\n");
+        run_application(e, "rst:0x1 (POWERON_RESET)");
     }
 }
 
@@ -119,6 +126,12 @@ set_baud(struct sim_rom *rom, uint32_t rate)
 }
 
 static void
+leave(struct sim_rom *rom)
+{
+    run_application(UW_CONTAINER(rom, struct esp32, rom), "rst:0xc (SW_CPU_RESET)");
+}
+
+static void
 bytes(struct sim_uart *u, const uint8_t *data, size_t size)
 {
     struct esp32 *e = of_uart(u);
@@ -145,6 +158,7 @@ create(struct sim_uart *u)
     e->follows = u->follows;
     e->state = APPLICATION;
     e->rom.send = send;
+    e->rom.leave = leave;
     e->rom.baud = baud;
     e->rom.set_baud = set_baud;
     return sim_rom_create(&e->rom, &chip);
@@ -164,7 +178,8 @@ destroy(struct sim_uart *u)
 
 const struct sim_far sim_far_esp32 = {
     .name = "esp32",
-    .text = "an ESP32 with its ROM's loader, behind the reset circuit on DTR and RTS",
+    .text =
+        "an ESP32 with its loader and a flasher's stub, behind the reset circuit on DTR and RTS",
     .create = create,
     .destroy = destroy,
     .bytes = bytes,

@@ -1,10 +1,12 @@
 // npm's esptool-js, unmodified, on an RFC 2217 port:
 //   node esptool_js.mjs PACKAGE HOST PORT IMAGE ADDRESS
-// Identifies the chip, writes the image through the loader of the ROM, compares its MD5 there.
+// Puts its stub into the chip, has it change its rate, writes the image compressed, compares its MD5 there,
+// and reads the beginning back.
 //
 // What a browser has as its SerialPort is made here of a TCP connection and RFC 2217's requests.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { register } from "node:module";
 import net from "node:net";
 import { pathToFileURL } from "node:url";
 
@@ -53,26 +55,47 @@ class Port {
         this.socket = net.connect(this.port, this.host);
         await new Promise((resolve, reject) => this.socket.once("connect", resolve).once("error", reject));
         this.socket.setNoDelay(true);
-        this.readable = new ReadableStream({
-            start: (to) => {
-                this.socket.on("data", (chunk) => {
-                    const data = this.telnet.decode(chunk);
-                    if (data.length) to.enqueue(data);
-                });
-            },
+        this.socket.on("data", (chunk) => {
+            const data = this.telnet.decode(chunk);
+            if (data.length && this.incoming) this.incoming.enqueue(data);
         });
+        this.isOpen = true;
         this.writable = new WritableStream({ write: (bytes) => this.send(escaped([...bytes])) });
         await this.send([BINARY, COM_PORT].flatMap((o) => [IAC, WILL, o, IAC, DO, o]));
         await this.request(SET_BAUDRATE, [24, 16, 8, 0].map((n) => (baudRate >> n) & 255));
+    }
+    // While it is open, one that was cancelled is followed by a new one.
+    get readable() {
+        if (!this.stream && this.isOpen)
+            this.stream = new ReadableStream({
+                start: (to) => (this.incoming = to),
+                cancel: () => (this.incoming = this.stream = null),
+            });
+        return this.stream;
     }
     async setSignals({ dataTerminalReady: dtr, requestToSend: rts }) {
         if (dtr !== undefined) await this.request(SET_CONTROL, [dtr ? DTR_ON : DTR_OFF]);
         if (rts !== undefined) await this.request(SET_CONTROL, [rts ? RTS_ON : RTS_OFF]);
     }
     async close() {
+        this.isOpen = false;
         this.socket.destroy();
     }
 }
+
+// Its stubs are JSON, which it imports as a bundler for browsers has it: each key is an export.
+register(
+    "data:text/javascript," +
+        encodeURIComponent(`
+            import { readFile } from "node:fs/promises";
+            const text = ([key, value]) => "export const " + key + " = " + JSON.stringify(value) + ";";
+            export async function load(url, context, next) {
+                if (!url.endsWith(".json")) return next(url, context);
+                const exported = Object.entries(JSON.parse(await readFile(new URL(url))));
+                return { format: "module", shortCircuit: true, source: exported.map(text).join("") };
+            }
+        `),
+);
 
 const [folder, host, port, image, address] = process.argv.slice(2);
 const { ESPLoader, Transport } = await import(pathToFileURL(`${folder}/lib/index.js`));
@@ -81,30 +104,25 @@ console.log = () => {}; // it traces every byte
 const transport = new Transport(new Port(host, Number(port)), false);
 const loader = new ESPLoader({
     transport,
-    baudrate: 115200,
+    baudrate: 460800,
     romBaudrate: 115200,
     terminal: { clean() {}, write() {}, writeLine() {} },
 });
-await loader.detectChip();
-log(`chip ${loader.chip.CHIP_NAME}`);
+await loader.main();
+log(`chip ${loader.chip.CHIP_NAME}, ${loader.IS_STUB ? "stub" : "ROM"}`);
 log(`flash ${(await loader.readFlashId()).toString(16)}`);
 
-const size = loader.FLASH_WRITE_SIZE;
 const data = readFileSync(image);
-const blocks = await loader.flashBegin(data.length, Number(address));
-for (let i = 0; i < blocks; i++) {
-    const block = new Uint8Array(size).fill(0xff);
-    block.set(data.subarray(i * size, (i + 1) * size));
-    await loader.flashBlock(block, i, 5000);
-}
-// The ROM tells a digest as 32 characters, and the stub, which esptool-js expects, as 16 bytes.
-const [, told] = await loader.command(
-    loader.ESP_SPI_FLASH_MD5,
-    loader._appendArray(
-        loader._appendArray(loader._intToByteArray(Number(address)), loader._intToByteArray(data.length)),
-        new Uint8Array(8),
-    ),
-);
-const digest = new TextDecoder().decode(told.slice(0, 32));
-log(digest === createHash("md5").update(data).digest("hex") ? "digest agrees" : `digest ${digest}`);
+await loader.writeFlash({
+    fileArray: [{ data: data.toString("latin1"), address: Number(address) }],
+    flashSize: "keep",
+    flashMode: "keep",
+    flashFreq: "keep",
+    compress: true,
+    calculateMD5Hash: (text) => createHash("md5").update(text, "latin1").digest("hex"),
+});
+log("digest agrees"); // or it had thrown
+const size = Math.min(data.length, 16384);
+const back = Buffer.from(await loader.readFlash(Number(address), size));
+log(back.equals(data.subarray(0, size)) ? "read back" : "read something else");
 process.exit(0);

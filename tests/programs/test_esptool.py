@@ -1,95 +1,98 @@
-"""esptool, unmodified and with its own time-outs, flashes the simulated boards: through the RFC 2217 port, and
-through a pseudo-terminal with `usbwire run --tty`. USBWIRE_TEST_ESPTOOL=all: more bytes, networks of 5 and
-30 ms, everything twice in a row. The esptool is the one installed, or the source in the folder $ESPTOOL.
+"""esptool, unmodified and with its own time-outs, flashes the simulated boards, by its stub and by the loader
+in the ROM: through the RFC 2217 port, a pseudo-terminal with `usbwire run --tty`, and pySerial's usbip://.
+USBWIRE_TEST_ESPTOOL=all: more bytes, networks of 5 and 30 ms, everything twice in a row. The esptool is
+that of Debian's Python, or the source in the folder $ESPTOOL.
 """
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
 
-from bench import ENV, USBWIRE, Bench, Skip, main, need, need_module, npm_package
+from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need, need_module, npm_package
 from ports import Port
 
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALL = os.environ.get('USBWIRE_TEST_ESPTOOL') == 'all'
 KIB = 1024
 FOLLOW = ('--reconnect', '20')
-
-
-def find():
-    """The command as words, and its environment."""
-    python = need_module('serial')
-    folder = os.environ.get('ESPTOOL')
-    if folder:
-        return [python, '-m', 'esptool'], {**ENV, 'PYTHONPATH': folder}
-    for name in ('esptool', 'esptool.py'):
-        if shutil.which(name):
-            return [shutil.which(name)], ENV
-    if subprocess.run([python, '-c', 'import esptool'], capture_output=True, check=False).returncode:
-        raise Skip('there is no esptool: none is installed, and $ESPTOOL names no folder with its source')
-    return [python, '-m', 'esptool'], ENV
+# What an installed usbip_backend does at start-up: its .pth is read.
+WITH_BACKEND = (f"import runpy, site; site.addsitedir({os.path.join(SOURCE, 'python')!r}); "
+                "runpy.run_module('esptool', run_name='__main__', alter_sys=True)")
 
 
 class Esptool:
-    """One kind of way to a port: `prefix` is what stands before its command."""
+    """esptool, as far as it is there."""
 
-    def __init__(self, prefix, port, options):
-        self.words, self.env = find()
-        self.before = [*prefix, *self.words, '--port', port, *options, '--no-stub']
-        told = self.run([*self.words, 'version'])
-        self.dash = '-' if told.split()[-1][0] >= '5' else '_'
+    def __init__(self):
+        self.env = {**ENV, 'PYTHONPATH': os.environ.get('ESPTOOL', ''),
+                    'USBWIRE_LIBRARY': os.path.join(BUILD, 'src/libusbwire.so')}
+        self.python = need_module('serial')
+        told = subprocess.run([self.python, '-m', 'esptool', 'version'], env=self.env,
+                              capture_output=True, text=True, check=False)
+        if told.returncode:
+            raise Skip('there is no esptool: none is installed, and $ESPTOOL names no folder with its source')
+        self.dash = '-' if told.stdout.split()[-1][0] >= '5' else '_'
+
+    def name(self, command):
+        """As its version spells it."""
+        return command.replace('-', self.dash)
 
     def run(self, words):
+        """What it wrote."""
         done = subprocess.run(words, env=self.env, capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL, timeout=200)
+                              stdin=subprocess.DEVNULL, timeout=300)
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
         return done.stdout
 
-    def __call__(self, command, *words):
-        return self.run([*self.before, command.replace('-', self.dash), *words])
 
-
-def work(esptool, size, back, folder, seed):
-    """Identifies, writes with verification by MD5, reads back."""
+def work(esptool, words, size, back, folder, seed):
+    """Identifies, writes with verification by MD5, reads back; `words` say how the port is reached."""
     data = random.Random(seed).randbytes(size)
     image, read = os.path.join(folder, 'image'), os.path.join(folder, 'read')
     with open(image, 'wb') as f:
         f.write(data)
-    assert 'Detected flash size: 4MB' in esptool('flash-id')
-    assert 'Hash of data verified' in esptool('write-flash', '0x10000', image)
-    esptool('read-flash', '0x10000', str(back), read)
+    told = esptool.run([*words, esptool.name('flash-id')])
+    assert 'Detected flash size: 4MB' in told
+    assert ('Stub flasher running' in told or 'Stub running' in told) == ('--no-stub' not in words), told
+    assert 'Hash of data verified' in esptool.run([*words, esptool.name('write-flash'), '0x10000', image])
+    esptool.run([*words, esptool.name('read-flash'), '0x10000', str(back), read])
     with open(read, 'rb') as f:
         assert f.read() == data[:back]
 
 
-def through_both(device, latency, size, back, options=()):
+def every_way(device, latency, size, back, options=()):
+    """As a person calls it; without the stub, through one of the ways."""
+    esptool = Esptool()
+    options = [esptool.name(o) if o[0] != '-' else o for o in options]
+    module = [esptool.python, '-m', 'esptool']
     with tempfile.TemporaryDirectory() as folder, \
             Bench(device, options=['--latency', latency]) as bench:
-        with Port(bench, '--rfc2217', '0', *FOLLOW) as where:
-            for turn in range(2 if ALL else 1):
-                work(Esptool([], where.where, options), size, back, folder, turn)
         run = [USBWIRE, 'run', '--tty', '-H', bench.address, '--wait', '10', *FOLLOW, '--']
         for turn in range(2 if ALL else 1):
-            work(Esptool(run, '{tty}', options), size, back, folder, turn + 2)
+            with Port(bench, '--rfc2217', '0', *FOLLOW) as where:
+                for loader in ((), ('--no-stub',)):
+                    work(esptool, [*module, '--port', where.where, *options, *loader], size, back, folder,
+                         turn + len(loader))
+            work(esptool, [*run, *module, '--port', '{tty}', *options], size, back, folder, turn + 2)
+            url = f'usbip://{bench.address}/1-1?wait=10&reconnect=20'
+            work(esptool, [esptool.python, '-c', WITH_BACKEND, '--port', url, *options], size, back, folder,
+                 turn + 3)
 
 
 def test_esp32():
-    through_both('cp2102:far=esp32', '0', *((1024 * KIB, 64 * KIB) if ALL else (64 * KIB, 4 * KIB)))
+    every_way('cp2102:far=esp32', '0', *((1024 * KIB, 64 * KIB) if ALL else (64 * KIB, 4 * KIB)))
 
 
 def test_esp32_far_away():
     if not ALL:
         raise Skip('make soak does that')
     for latency in ('5ms', '30ms'):
-        through_both('cp2102:far=esp32', latency, 256 * KIB, 16 * KIB)
+        every_way('cp2102:far=esp32', latency, 256 * KIB, 16 * KIB)
 
 
 def test_usb_serial_jtag():
-    words, env = find()
-    told = subprocess.run([*words, 'version'], env=env, capture_output=True, text=True, check=True).stdout
-    how = 'usb-reset' if told.split()[-1][0] >= '5' else 'usb_reset'
-    through_both('esp32c3', '0', 64 * KIB, 4 * KIB, ('--before', how))
+    every_way('esp32c3', '0', 64 * KIB, 4 * KIB, ('--before', 'usb-reset'))
 
 
 def test_esptool_js():
@@ -105,7 +108,7 @@ def test_esptool_js():
                 f.write(random.Random(turn).randbytes(70000))
             done = subprocess.run([node, script, package, host, str(port), image, '0x10000'], env=ENV,
                                   capture_output=True, text=True, check=False, timeout=60)
-            assert done.stdout == 'chip ESP32\nflash 1640ef\ndigest agrees\n', done
+            assert done.stdout == 'chip ESP32, stub\nflash 1640ef\ndigest agrees\nread back\n', done
 
 
 if __name__ == '__main__':

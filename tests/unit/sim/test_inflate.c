@@ -1,0 +1,162 @@
+/*
+ * test_inflate.c - what Python's zlib (1.2.13) compressed, in any pieces; and what it did not
+ *
+ *     zlib.compressobj(LEVEL, zlib.DEFLATED, 15, 9, STRATEGY), with "stored" of level 0, "fixed"
+ * with Z_FIXED, "dynamic" as usual
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sim/inflate.h"
+
+#define TEXT "the flash outlives every reset, and so does the flasher. "
+#define FAR  32500u /* from one TEXT to the next; between them, zeros */
+
+/* clang-format off */
+static const uint8_t stored[] = {
+    0x78, 0x01, 0x01, 0x39, 0x00, 0xc6, 0xff, 0x74, 0x68, 0x65, 0x20, 0x66, 0x6c, 0x61, 0x73, 0x68,
+    0x20, 0x6f, 0x75, 0x74, 0x6c, 0x69, 0x76, 0x65, 0x73, 0x20, 0x65, 0x76, 0x65, 0x72, 0x79, 0x20,
+    0x72, 0x65, 0x73, 0x65, 0x74, 0x2c, 0x20, 0x61, 0x6e, 0x64, 0x20, 0x73, 0x6f, 0x20, 0x64, 0x6f,
+    0x65, 0x73, 0x20, 0x74, 0x68, 0x65, 0x20, 0x66, 0x6c, 0x61, 0x73, 0x68, 0x65, 0x72, 0x2e, 0x20,
+    0x65, 0xca, 0x14, 0x99};
+
+static const uint8_t fixed[] = {
+    0x78, 0x01, 0x2b, 0xc9, 0x48, 0x55, 0x48, 0xcb, 0x49, 0x2c, 0xce, 0x50, 0xc8, 0x2f, 0x2d, 0xc9,
+    0xc9, 0x2c, 0x4b, 0x2d, 0x56, 0x48, 0x2d, 0x4b, 0x2d, 0xaa, 0x54, 0x28, 0x4a, 0x2d, 0x4e, 0x2d,
+    0xd1, 0x51, 0x48, 0xcc, 0x4b, 0x51, 0x28, 0xce, 0x57, 0x48, 0xc9, 0x07, 0x4a, 0x94, 0xc0, 0xd4,
+    0xa6, 0x16, 0xe9, 0x21, 0x38, 0x74, 0xd3, 0x08, 0x00, 0xf3, 0xb8, 0x3d, 0xc9};
+
+static const uint8_t dynamic[] = {
+    0x78, 0xda, 0xed, 0xdd, 0xc1, 0x09, 0xc2, 0x50, 0x10, 0x45, 0x51, 0x4b, 0x99, 0x02, 0x24, 0x3d,
+    0x05, 0x32, 0x12, 0x21, 0xf8, 0xe1, 0xff, 0x49, 0xc0, 0xee, 0xe3, 0xc6, 0x06, 0xdc, 0x49, 0xce,
+    0xd9, 0xbe, 0xd7, 0xc3, 0xad, 0x35, 0xe3, 0xb1, 0xcd, 0x63, 0x8d, 0xb6, 0xd7, 0xf6, 0x3c, 0x72,
+    0x44, 0x1e, 0xd9, 0xdf, 0xd1, 0x73, 0x64, 0xdd, 0x63, 0x7e, 0x2d, 0x31, 0x5a, 0x2c, 0xed, 0x33,
+    0xd4, 0xf7, 0x9b, 0x7d, 0x8a, 0x1b, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xae, 0x34, 0xef, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2e, 0x4b, 0xf3, 0x1e, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xe0, 0xba, 0x7e, 0x6e, 0xde, 0x9f,
+    0x50, 0x1c, 0x52, 0x61};
+/* clang-format on */
+
+static struct sim_inflate z;
+static uint8_t made[4 * FAR];
+static size_t made_size;
+
+static void
+out(struct sim_inflate *inflate, const uint8_t *bytes, size_t size)
+{
+    assert_ptr_equal(inflate, &z);
+    assert_true(size <= sizeof(made) - made_size);
+    memcpy(made + made_size, bytes, size);
+    made_size += size;
+}
+
+static void
+inflate(const uint8_t *bytes, size_t size, size_t piece)
+{
+    made_size = 0;
+    sim_inflate_begin(&z, out);
+    for (size_t at = 0; at < size; at += piece)
+        sim_inflate_take(&z, bytes + at, piece < size - at ? piece : size - at);
+}
+
+static void
+expect(const uint8_t *bytes, size_t size, const void *wanted, size_t wanted_size)
+{
+    for (size_t piece = 1; piece <= size; piece++) {
+        inflate(bytes, size, piece);
+        assert_int_equal(z.state, SIM_INFLATE_DONE);
+        assert_int_equal(made_size, wanted_size);
+        assert_memory_equal(made, wanted, wanted_size);
+    }
+}
+
+static void
+test_stored(void **state)
+{
+    (void)state;
+    expect(stored, sizeof(stored), TEXT, strlen(TEXT));
+}
+
+static void
+test_fixed(void **state)
+{
+    (void)state;
+    expect(fixed, sizeof(fixed), TEXT TEXT TEXT, strlen(TEXT TEXT TEXT));
+}
+
+/* With codes of its own, and copies from nearly a whole window away. */
+static void
+test_dynamic(void **state)
+{
+    static uint8_t wanted[3 * FAR + sizeof(TEXT) - 1];
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        memcpy(wanted + i * FAR, TEXT, strlen(TEXT));
+    expect(dynamic, sizeof(dynamic), wanted, sizeof(wanted));
+}
+
+/* As soon as all of it has come, all of it is out; what follows changes nothing. */
+static void
+test_end(void **state)
+{
+    (void)state;
+    inflate(stored, sizeof(stored) - 4, 1);
+    assert_int_equal(z.state, SIM_INFLATE_SUM);
+    assert_int_equal(made_size, strlen(TEXT));
+    inflate(stored, sizeof(stored), 1);
+    sim_inflate_take(&z, stored, sizeof(stored));
+    assert_int_equal(z.state, SIM_INFLATE_DONE);
+    assert_int_equal(made_size, strlen(TEXT));
+}
+
+static void
+expect_bad(const char *bytes, size_t size)
+{
+    for (size_t piece = 1; piece <= size; piece++) {
+        inflate((const uint8_t *)bytes, size, piece);
+        assert_int_equal(z.state, SIM_INFLATE_BAD);
+    }
+}
+
+#define BAD(bytes) expect_bad(bytes, sizeof(bytes) - 1)
+
+static void
+test_bad(void **state)
+{
+    uint8_t changed[sizeof(fixed)];
+
+    (void)state;
+    BAD("\x78\x02");                     /* no multiple of 31 */
+    BAD("\x79\x18");                     /* not "deflate" */
+    BAD("\x88\x1c");                     /* a larger window than there is */
+    BAD("\x78\x20");                     /* a dictionary that nobody has */
+    BAD("\x78\x01\x07");                 /* no such block */
+    BAD("\x78\x01\x01\x05\x00\xfa\xfe"); /* two sizes of a stored one */
+    BAD("\x78\x01\x03\x02");             /* a copy from before the beginning */
+    BAD("\x78\x01\xfd\xff\xff");         /* more codes than there can be */
+    BAD("\x78\x01\x05\x00\x92\x04");     /* more of length 1 than two */
+    memcpy(changed, fixed, sizeof(fixed));
+    changed[sizeof(changed) - 1] ^= 1; /* the sum */
+    expect_bad((const char *)changed, sizeof(changed));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stored), cmocka_unit_test(test_fixed), cmocka_unit_test(test_dynamic),
+        cmocka_unit_test(test_end),    cmocka_unit_test(test_bad),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

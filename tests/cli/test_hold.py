@@ -70,10 +70,10 @@ import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(20)
 s.connect(sys.argv[1])
-s.sendall(bytes.fromhex('0111800500000000'))  # OP_REQ_DEVLIST
 try:
+    s.sendall(bytes.fromhex('0111800500000000'))  # OP_REQ_DEVLIST
     print(s.recv(8).hex() or 'closed')
-except ConnectionResetError:
+except (BrokenPipeError, ConnectionResetError):
     print('closed')
 """
 

@@ -21,7 +21,8 @@ struct bench {
     struct uw_queue *queue;
     struct uw_device **devices;
     struct uw_urb **urbs;
-    unsigned long device_count, depth, size;
+    unsigned long device_count, depth, size, done;
+    int over;
     char mode;
     unsigned char *buffers;
 };
@@ -77,6 +78,21 @@ import_all(struct bench *b)
 }
 
 static void
+complete(struct uw_urb *urb, void *data)
+{
+    struct bench *b = (struct bench *)data;
+
+    if (uw_urb_status(urb) != UW_OK) {
+        struct uw_fault fault;
+        uw_urb_fault(urb, &fault);
+        die("urb", &fault);
+    }
+    b->done++;
+    if (!b->over && uw_urb_submit(urb, b->queue) < 0)
+        die("submit", NULL);
+}
+
+static void
 prepare_urb(struct bench *b, unsigned long i)
 {
     struct uw_device *device = b->devices[i / b->depth];
@@ -88,6 +104,7 @@ prepare_urb(struct bench *b, unsigned long i)
         uw_urb_set_control(b->urbs[i], device, 0x80, 6, 0x0100, 0, buffer, 18);
     else
         uw_urb_set_transfer(b->urbs[i], device, b->mode == 'i' ? 0x81 : 0x01, buffer, b->size);
+    uw_urb_set_callback(b->urbs[i], complete, b);
     if (uw_urb_submit(b->urbs[i], b->queue) < 0)
         die("submit", NULL);
 }
@@ -97,33 +114,18 @@ static unsigned long
 run(struct bench *b, double limit, double *ret_took)
 {
     struct uw_usec start = uw_now(), took;
-    unsigned long done = 0;
 
     for (unsigned long i = 0; i < b->device_count * b->depth; i++)
         prepare_urb(b, i);
-    for (;;) {
-        struct uw_urb *urb;
-        int over;
-
+    while (!b->over) {
         if (uw_queue_wait(b->queue, uw_msec(10000)) != 1)
             die("no completion in ten seconds", NULL);
         took = uw_usec_sub(uw_now(), start);
-        over = (double)took.us > limit * 1e6;
-        while ((urb = uw_queue_pop(b->queue))) {
-            if (uw_urb_status(urb) != UW_OK) {
-                struct uw_fault fault;
-                uw_urb_fault(urb, &fault);
-                die("urb", &fault);
-            }
-            done++;
-            if (!over && uw_urb_submit(urb, b->queue) < 0)
-                die("submit", NULL);
-        }
-        if (over)
-            break;
+        b->over = (double)took.us > limit * 1e6;
+        uw_queue_dispatch(b->queue);
     }
     *ret_took = (double)took.us / 1e6;
-    return done;
+    return b->done;
 }
 
 static void

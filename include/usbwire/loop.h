@@ -87,6 +87,17 @@ int uw_loop_wait(struct uw_loop *loop, struct uw_usec timeout);
 /* Ends one uw_loop_wait or uw_queue_wait in progress, or the next. Async-signal-safe. */
 void uw_loop_interrupt(struct uw_loop *loop);
 
+/*
+ * What the calling thread submits from here to uw_loop_uncork goes out in as few writes as possible
+ * - many times the rate for small transfers - instead of one each. Calls nest; one thread at a time
+ * has the cork, that of another has no effect meanwhile. What is held back goes out earlier as soon
+ * as any thread waits in the loop, and when uncorking is late: 100 us after the first submission
+ * the cork has had its day, and some that follow have no effect. In a loop whose uw_loop_fd is used
+ * none has. uw_queue_dispatch corks by itself.
+ */
+void uw_loop_cork(struct uw_loop *loop);
+void uw_loop_uncork(struct uw_loop *loop);
+
 /* Adds a tap; the struct must stay valid until it is removed. Errors: NO_MEMORY, INVALID. */
 int uw_loop_add_tap(struct uw_loop *loop, const struct uw_tap *tap);
 void uw_loop_remove_tap(struct uw_loop *loop, const struct uw_tap *tap);

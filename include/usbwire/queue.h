@@ -47,7 +47,8 @@ int uw_queue_wait_any(struct uw_queue *const *queues, unsigned count, struct uw_
 void uw_queue_wake(struct uw_queue *queue);
 
 /* Pops every waiting URB and runs its callback, outside all locks. Returns how many. A callback may
- * submit, cancel and free; completions it causes are left for the next call. */
+ * submit, cancel and free; completions it causes are left for the next call. What several callbacks
+ * submit goes out together (uw_loop_cork). */
 int uw_queue_dispatch(struct uw_queue *queue);
 
 #ifdef __cplusplus

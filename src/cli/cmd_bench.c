@@ -17,6 +17,7 @@ enum mode { MODE_CTRL, MODE_IN, MODE_OUT }; /* in the order of --mode's words */
 
 /* One transfer that is submitted again and again. */
 struct lane {
+    struct bench *bench;
     struct uw_urb *urb;
     uint8_t *buffer;
     struct uw_usec submitted;
@@ -103,12 +104,32 @@ submit(struct bench *b, struct lane *lane, struct uw_usec now)
         b->in_flight++;
 }
 
+static void
+complete(struct uw_urb *urb, void *data)
+{
+    struct lane *lane = (struct lane *)data;
+    struct bench *b = lane->bench;
+    struct uw_usec now = uw_now();
+
+    b->in_flight--;
+    if (uw_urb_status(urb) < 0) {
+        note_failure(b, urb);
+        return;
+    }
+    b->urbs++;
+    b->bytes += uw_urb_actual_length(urb);
+    histogram_add(&b->latencies, uw_usec_sub(now, lane->submitted).us);
+    if (!b->failed && now.us < b->end.us)
+        submit(b, lane, now);
+}
+
 static int
 prepare_lane(struct bench *b, struct lane *lane)
 {
     unsigned packets = b->endpoint ? move_packets(b->endpoint, b->size) : 0;
     int r = uw_urb_new(packets, &lane->urb);
 
+    lane->bench = b;
     lane->buffer = calloc(1, b->size ? b->size : 1);
     if (packets > MOVE_PACKETS_MAX)
         return cli_usage("--size %zu is %u isochronous packets; at most %u go into one transfer",
@@ -121,7 +142,7 @@ prepare_lane(struct bench *b, struct lane *lane)
         uw_urb_set_control(lane->urb, b->cli->device, 0x80, 6, UW_DT_DEVICE << 8, 0, lane->buffer,
                            (uint16_t)b->size);
     uw_urb_set_timeout(lane->urb, cli_timeout(b->cli));
-    uw_urb_set_callback(lane->urb, NULL, lane);
+    uw_urb_set_callback(lane->urb, complete, lane);
     return 0;
 }
 
@@ -139,27 +160,8 @@ prepare(struct bench *b)
 }
 
 static void
-complete(struct bench *b, const struct uw_urb *urb)
-{
-    struct lane *lane = uw_urb_callback_data(urb);
-    struct uw_usec now = uw_now();
-
-    b->in_flight--;
-    if (uw_urb_status(urb) < 0) {
-        note_failure(b, urb);
-        return;
-    }
-    b->urbs++;
-    b->bytes += uw_urb_actual_length(urb);
-    histogram_add(&b->latencies, uw_usec_sub(now, lane->submitted).us);
-    if (!b->failed && now.us < b->end.us)
-        submit(b, lane, now);
-}
-
-static void
 drive(struct bench *b)
 {
-    struct uw_urb *urb;
     int cancelled = 0;
 
     b->start = uw_now();
@@ -173,8 +175,7 @@ drive(struct bench *b)
             cancelled = 1;
         }
         uw_queue_wait(b->queue, uw_never());
-        while ((urb = uw_queue_pop(b->queue)))
-            complete(b, urb);
+        uw_queue_dispatch(b->queue);
     }
     b->end = uw_now();
 }

@@ -57,22 +57,27 @@ number_of(const struct stream *s, const struct uw_urb *urb)
     return i;
 }
 
+/* A URB has ended: its callback. The next data takes its place. */
 static void
-complete(struct stream *s, const struct uw_urb *urb)
+complete(struct uw_urb *urb, void *data)
 {
+    struct stream *s = (struct stream *)data;
+    unsigned i = number_of(s, urb);
     int status = uw_urb_status(urb);
     size_t actual = uw_urb_actual_length(urb);
 
     s->in_flight--;
+    s->moved_at = uw_now();
     if (!s->failed && (status >= 0 || actual)) {
         s->count++;
         s->bytes += actual;
         s->packets_failed += (uint64_t)uw_urb_error_count(urb);
-        if (s->done(s, urb, buffer_of(s, number_of(s, urb))) < 0)
+        if (s->done(s, urb, buffer_of(s, i)) < 0)
             s->ending = 1;
     }
     if (status < 0)
         fail(s, urb);
+    submit(s, i);
 }
 
 static void
@@ -87,13 +92,10 @@ cancel_all(struct stream *s)
 static void
 give_up(struct stream *s)
 {
-    struct uw_urb *urb;
-
     cancel_all(s);
     while (s->in_flight) {
         uw_queue_wait(s->queue, uw_never());
-        while ((urb = uw_queue_pop(s->queue)))
-            complete(s, urb);
+        uw_queue_dispatch(s->queue);
     }
     if (s->failed && s->fault.code == UW_ERROR_CANCELLED) {
         s->fault.code = UW_ERROR_TIMEOUT;
@@ -105,10 +107,9 @@ static void
 drive(struct stream *s, struct progress *progress)
 {
     struct uw_usec timeout = s->depth == 1 ? uw_never() : cli_timeout(s->cli);
-    struct uw_usec deadline = uw_usec_add(uw_now(), timeout);
-    struct uw_urb *urb;
     int cancelled = 0;
 
+    s->moved_at = uw_now();
     for (unsigned i = 0; i < s->depth; i++)
         submit(s, i);
     while (s->in_flight) {
@@ -116,15 +117,12 @@ drive(struct stream *s, struct progress *progress)
             cancel_all(s);
             cancelled = 1;
         }
-        if (uw_queue_wait(s->queue, uw_msec(200)) == 0 && uw_now().us >= deadline.us) {
+        if (uw_queue_wait(s->queue, uw_msec(200)) == 0 &&
+            uw_now().us >= uw_usec_add(s->moved_at, timeout).us) {
             give_up(s);
             return;
         }
-        while ((urb = uw_queue_pop(s->queue))) {
-            complete(s, urb);
-            submit(s, number_of(s, urb));
-            deadline = uw_usec_add(uw_now(), timeout);
-        }
+        uw_queue_dispatch(s->queue);
         fflush(stdout);
         progress_update(progress, s->bytes);
     }
@@ -144,8 +142,11 @@ prepare(struct stream *s)
     r = uw_queue_new(s->cli->loop, &s->queue);
 
     s->buffer = malloc(room ? room : 1);
-    for (unsigned i = 0; i < s->depth && r >= 0; i++)
+    for (unsigned i = 0; i < s->depth && r >= 0; i++) {
         r = uw_urb_new(packets, &s->urbs[i]);
+        if (r >= 0)
+            uw_urb_set_callback(s->urbs[i], complete, s);
+    }
     return r < 0 || !s->buffer ? cli_error("out of memory") : 0;
 }
 

@@ -46,6 +46,7 @@ struct stream {
     struct uw_urb *urbs[STREAM_DEPTH_MAX];
     uint8_t *buffer;
     unsigned in_flight;
+    struct uw_usec moved_at; /* when a transfer ended last */
     int ending;
 };
 

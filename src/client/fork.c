@@ -22,7 +22,12 @@ before_fork(void)
 
     pthread_mutex_lock(&loops_lock);
     uw_list_each(pos, tmp, &loops)
-        pthread_mutex_lock(&UW_CONTAINER(pos, struct uw_loop, all)->lock);
+    {
+        struct uw_loop *loop = UW_CONTAINER(pos, struct uw_loop, all);
+
+        pthread_mutex_lock(&loop->lock);
+        uw_imports_send(loop, uw_now()); /* what is held back is sent once, by the parent */
+    }
 }
 
 static void

@@ -129,7 +129,7 @@ uw_import_settle(struct uw_import *im, struct uw_usec now)
 void
 uw_import_settle_later(struct uw_import *im, struct uw_usec now)
 {
-    if (!im->loop->handling)
+    if (!uw_loop_holds_back(im->loop, now))
         uw_import_settle(im, now);
     else if (uw_list_empty(&im->unsent))
         uw_list_insert(&im->loop->unsent, &im->unsent);

@@ -65,7 +65,7 @@ void uw_import_plan(struct uw_import *im, struct uw_usec at);
 void uw_import_send(struct uw_import *im, struct uw_usec now);
 /* After anything that moved the engine. */
 void uw_import_settle(struct uw_import *im, struct uw_usec now);
-/* The same, but not before the loop has handled what came, if that is what it is at. */
+/* The same, at the end of the batch that is being handled or submitted, if one is. */
 void uw_import_settle_later(struct uw_import *im, struct uw_usec now);
 /* The source's. */
 void uw_import_ready(struct uw_source *source, unsigned events, struct uw_usec now);

@@ -16,7 +16,8 @@
 
 #define UNPOLLED_MAX 8u    /* reads without a wait, in a row */
 #define UNPOLLED_US  1000u /* and how long after the last one */
-#define COLD_MAX     64u   /* waits without such a read, after some that found nothing */
+#define DRY_US       20u   /* how long it is tried: what falling asleep and waking up takes */
+#define COLD_MAX     64u   /* waits without such a read, after some that came to nothing */
 
 void
 uw_loop_lock(struct uw_loop *loop)
@@ -96,6 +97,7 @@ uw_loop_new(const struct uw_loop_options *options, struct uw_loop **ret_loop)
     uw_list_init(&loop->taps);
     uw_seq_init(&loop->seq, random_start());
     loop->pause = 1;
+    uw_cork_init(&loop->cork);
     loop->wakes_at = uw_never();
     uw_forks_watch(loop);
     *ret_loop = loop;
@@ -213,13 +215,14 @@ run_timers(struct uw_loop *loop, struct uw_usec now)
 }
 
 /* A wait that finds data there already was not needed: the source that alone was ready is read
- * before the next one. A read that finds nothing was not needed either: the more of those come in a
- * row, the more waits go by until the next try. */
+ * before the next one, for a moment again and again. When that comes to nothing it was not needed
+ * either: the more often in a row, the more waits go by until the next try. */
 static void
 learn(struct uw_loop *loop, const struct uw_ready *ready, int count)
 {
     loop->unpolled = 0;
     loop->hot = NULL;
+    loop->dry_since = uw_never();
     if (loop->cold)
         loop->cold--;
     else if (count == 1 && !ready[0].source->dead && ready[0].source->take)
@@ -267,14 +270,19 @@ uw_loop_take_at_hand(struct uw_loop *loop)
     if (found) {
         loop->pause = 1;
         loop->unpolled++;
+        loop->dry_since = uw_never();
         handle_rest(loop, now);
-    } else {
-        loop->cold = loop->pause;
-        loop->pause = loop->pause < COLD_MAX ? loop->pause * 2 : COLD_MAX;
+    } else if (uw_is_never(loop->dry_since)) {
+        loop->dry_since = now;
     }
     loop->polling = loop->handling = 0;
     uw_loop_empty_graves(loop);
-    return found;
+    if (found || uw_usec_sub(now, loop->dry_since).us < DRY_US)
+        return 1;
+    loop->hot = NULL;
+    loop->cold = loop->pause;
+    loop->pause = loop->pause < COLD_MAX ? loop->pause * 2 : COLD_MAX;
+    return 0;
 }
 
 /* ---- the public face ---- */

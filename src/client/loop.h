@@ -34,6 +34,17 @@ struct uw_grave {
     void (*free)(struct uw_grave *grave);
 };
 
+/* One thread's submissions that go out together (cork.c). */
+struct uw_cork {
+    pthread_t owner;
+    unsigned depth; /* 0: nobody's */
+    int first;
+    int leaks;               /* it holds nothing back */
+    struct uw_usec since;    /* of the first submission that is held back */
+    struct uw_usec patience; /* how long it may be */
+    unsigned skip, pause;    /* corks without effect: to come, and after the next late one */
+};
+
 /* A look-up going on in a thread of its own (resolve.c). */
 struct uw_lookup;
 
@@ -51,14 +62,14 @@ struct uw_loop {
     struct uw_list waiters;    /* of struct waiter, wait.c */
     int spares[UW_SPARES_MAX]; /* eventfds for waiters to come */
     unsigned num_spares;
-    int leading;             /* a thread has the lead */
-    int asleep;              /* and is in a wait, without the lock */
-    int polling;             /* or at the events of one, with it */
-    int handling;            /* what came is being handled, by who has the lock */
-    struct uw_usec wakes_at; /* when that wait ends by itself */
-    struct uw_source *hot;   /* to be read before the next wait; NULL: none */
-    unsigned unpolled;       /* such reads in a row */
-    struct uw_usec polled_at;
+    int leading;                         /* a thread has the lead */
+    int asleep;                          /* and is in a wait, without the lock */
+    int polling;                         /* or at the events of one, with it */
+    int handling;                        /* what came is being handled, by who has the lock */
+    struct uw_usec wakes_at;             /* when that wait ends by itself */
+    struct uw_source *hot;               /* to be read before the next wait; NULL: none */
+    unsigned unpolled;                   /* such reads in a row */
+    struct uw_usec polled_at, dry_since; /* the last wait; the first of such reads in vain */
     unsigned cold, pause; /* waits until one may be hot again; and after the next miss */
     int embedded;
     unsigned steps;
@@ -66,9 +77,10 @@ struct uw_loop {
     struct uw_list lookups; /* of struct uw_lookup */
 
     struct uw_list imports; /* of struct uw_import */
-    struct uw_list unsent;  /* those with something to send when what came has been handled */
-    struct uw_list asks;    /* of struct uw_asking */
-    struct uw_list queues;  /* of struct uw_queue */
+    struct uw_list unsent;  /* those with something to send when this batch is over */
+    struct uw_cork cork;
+    struct uw_list asks;   /* of struct uw_asking */
+    struct uw_list queues; /* of struct uw_queue */
     struct uw_list taps;
     struct uw_seq seq;
     uint32_t connections, servers, births;
@@ -98,7 +110,7 @@ int uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struc
 
 /* loop.c, for who leads (wait.c): does what a wait brought; negative `count`: it failed. */
 void uw_loop_handle(struct uw_loop *loop, const struct uw_ready *ready, int count);
-/* Reads where there is likely to be something. 1 when there was: no need to wait. */
+/* Reads where there is likely to be something. 1: no need to wait yet. */
 int uw_loop_take_at_hand(struct uw_loop *loop);
 /* No thread can hold an event of what lies there any more. */
 void uw_loop_empty_graves(struct uw_loop *loop);
@@ -111,6 +123,11 @@ void uw_loop_close_spares(struct uw_loop *loop);
 
 /* Ends the wait of whoever leads, from any thread. */
 void uw_loop_poke(struct uw_loop *loop);
+
+/* cork.c. 1 when what is submitted at this moment is to go out with what follows: see
+ * uw_import_settle_later. Ends a cork that has lasted too long. */
+void uw_cork_init(struct uw_cork *cork);
+int uw_loop_holds_back(struct uw_loop *loop, struct uw_usec now);
 
 /* fork.c: from here on a fork leaves the loop usable in the child, too; until it is freed. */
 void uw_forks_watch(struct uw_loop *loop);

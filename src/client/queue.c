@@ -186,10 +186,14 @@ uw_queue_dispatch(struct uw_queue *q)
 {
     struct uw_urb *urb;
     unsigned left = count_done(q);
-    int n = 0;
+    int many = left > 1, n = 0;
 
+    if (many)
+        uw_loop_cork(q->loop);
     for (; left > 0 && (urb = uw_queue_pop(q)); left--, n++)
         if (urb->callback)
             urb->callback(urb, urb->data);
+    if (many)
+        uw_loop_uncork(q->loop);
     return n;
 }

@@ -227,6 +227,7 @@ uw_loop_until(struct uw_loop *loop, int (*done)(void *arg), void *arg, struct uw
                        .fd = -1};
     volatile int r = 0;
 
+    uw_imports_send(loop, uw_now());
     uw_cond_init(&w.cond);
     uw_list_insert(&loop->waiters, &w.link);
     pthread_cleanup_push(leave_cancelled, &w);

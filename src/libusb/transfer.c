@@ -316,8 +316,12 @@ transfer_finish_all(struct libusb_context *ctx)
     unsigned n = count_ready(ctx), done = 0;
     struct flight *f;
 
+    if (n > 1)
+        uw_loop_cork(world_loop());
     for (; done < n && (f = next_ready(ctx)); done++)
         finish(f);
+    if (n > 1)
+        uw_loop_uncork(world_loop());
     return done;
 }
 

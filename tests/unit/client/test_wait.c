@@ -10,7 +10,9 @@ struct tap_water {
     struct uw_source source;
     struct uw_loop *loop;
     int pipe[2];
-    unsigned ready, taken, tries, left; /* takes that find something */
+    unsigned every;                     /* of so many takes one finds something, the last */
+    unsigned ready, taken, tries, left; /* takes that are to find something */
+    unsigned bouts, last;               /* of tries between two polls; `ready` at the last one */
 };
 
 static void
@@ -27,8 +29,9 @@ take_water(struct uw_source *source, struct uw_usec now)
     struct tap_water *w = UW_CONTAINER(source, struct tap_water, source);
 
     (void)now;
-    w->tries++;
-    if (w->taken == w->left)
+    w->bouts += !w->tries || w->last != w->ready;
+    w->last = w->ready;
+    if (++w->tries % w->every || w->taken == w->left)
         return 0;
     w->taken++;
     return 1;
@@ -37,7 +40,7 @@ take_water(struct uw_source *source, struct uw_usec now)
 static void
 add_tap(struct tap_water *w, struct uw_loop *loop, unsigned left)
 {
-    *w = (struct tap_water){.loop = loop, .left = left};
+    *w = (struct tap_water){.loop = loop, .every = 1, .left = left};
     assert_int_equal(pipe(w->pipe), 0);
     assert_int_equal(write(w->pipe[1], "x", 1), 1); /* ready for ever */
     w->source = (struct uw_source){
@@ -71,10 +74,27 @@ test_data_at_hand(void **state)
     while (w.taken < 80)
         assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
     assert_in_range(w.ready, 10, 60); /* 10, where nothing holds this thread up */
-    w.tries = w.ready = 0;
+    w.tries = w.ready = w.bouts = 0;
     while (w.ready < 200)
         assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_in_range(w.tries, 1, 10);
+    assert_in_range(w.bouts, 1, 10);
+    remove_tap(&w);
+    uw_loop_free(loop);
+}
+
+/* What is about to come is worth a moment of looking again: less than falling asleep takes. */
+static void
+test_data_almost_at_hand(void **state)
+{
+    struct uw_loop *loop = client_new_loop();
+    struct tap_water w;
+
+    (void)state;
+    add_tap(&w, loop, 80);
+    w.every = 3;
+    while (w.taken < 80)
+        assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
+    assert_in_range(w.ready, 10, 60); /* 10, where nothing holds this thread up */
     remove_tap(&w);
     uw_loop_free(loop);
 }
@@ -133,6 +153,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_data_at_hand),
+        cmocka_unit_test(test_data_almost_at_hand),
         cmocka_unit_test(test_others_after_a_pause),
         cmocka_unit_test(test_nothing_at_hand),
     };

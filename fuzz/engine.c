@@ -538,7 +538,8 @@ run(struct rig *r)
     static const char *const profiles[] = {"linux",     "esp-bridge", "esp-virtual", "pyusbip",
                                            "windows",   "jiegec",     "hq",          "p4",
                                            "usbipdcpp", "poc",        "esp-bridge-8"};
-    struct uw_engine_params params = {.devid = 0x10002, .name = "1-1 (1209:0001)"};
+    struct uw_engine_params params = {
+        .devid = 0x10002, .name = "1-1", .seq = &r->seq, .limits.max_iso_packets = 3};
     struct uw_engine_stats stats;
     uint8_t first = next(r);
 
@@ -546,7 +547,6 @@ run(struct rig *r)
     r->source = (struct uw_tap_source){.connection = 1, .host = "fuzz", .busid = "1-1"};
     uw_seq_init(&r->seq, 1000);
     params.profile = uw_profile_by_name(profiles[first % 11]);
-    params.seq = &r->seq;
     params.source = &r->source;
     if (first & 0x80) {
         params.tap = tapped;

@@ -48,7 +48,7 @@ struct uw_loop;
 struct uw_limits {
     uint32_t max_devices;     /* records in a device list; default 1024 */
     uint32_t max_reply;       /* payload bytes of one reply; default 64 MiB */
-    uint32_t max_iso_packets; /* packets of one isochronous URB; default 1024, as Linux */
+    uint32_t max_iso_packets; /* isochronous packets of one message; default 1024, as Linux */
     uint32_t max_in_flight;   /* URBs posted at a server on one import; default 4096 */
     uint32_t max_parked; /* bytes kept of reads nobody waits for, per endpoint; default 1 MiB */
 };

@@ -15,8 +15,9 @@
  * packet size and the last packet is longer than what is left, the status is OVERFLOW, as on real
  * hardware.
  *
- * Large OUT transfers are sent in several pieces, all under way at once; when one fails, the later
- * ones are taken back, and actual_length is what was acknowledged in order.
+ * Large OUT transfers are sent in several pieces, all under way at once, and so are isochronous
+ * ones of more packets or bytes than servers take at a time; when one fails, the later ones are
+ * taken back, and actual_length is what was acknowledged in order.
  *
  *     uw_urb_new(0, &urb);
  *     uw_urb_set_transfer(urb, device, 0x81, buffer, sizeof(buffer));
@@ -47,8 +48,7 @@ enum uw_urb_flags {
     UW_URB_ISO_ASAP = 4      /* isochronous: start as soon as possible */
 };
 
-/* Makes a URB with room for `iso_packets` (0 for others). Free with uw_urb_free. NO_MEMORY, LIMIT
- */
+/* Makes a URB with room for `iso_packets` (0 for others). Free with uw_urb_free. NO_MEMORY */
 int uw_urb_new(unsigned iso_packets, struct uw_urb **ret_urb);
 
 /* Frees a URB that is not in flight. NULL is fine. */

@@ -9,15 +9,11 @@
 #include "client/import.h"
 #include "client/loop.h"
 
-#define ISO_PACKETS_MAX 65536u
-
 int
 uw_urb_new(unsigned iso_packets, struct uw_urb **ret_urb)
 {
     struct uw_urb *urb;
 
-    if (iso_packets > ISO_PACKETS_MAX)
-        return UW_ERROR_LIMIT;
     urb = calloc(1, sizeof(*urb));
     if (!urb)
         return UW_ERROR_NO_MEMORY;
@@ -84,17 +80,6 @@ uw_urb_set_transfer(struct uw_urb *urb, struct uw_device *device, uint8_t endpoi
     urb->x.length = urb->room = length;
 }
 
-static void
-lay_out(struct uw_urb *urb)
-{
-    uint32_t offset = 0;
-
-    for (uint32_t i = 0; i < urb->x.iso_count; i++) {
-        urb->x.iso[i].offset = offset;
-        offset += urb->x.iso[i].length;
-    }
-}
-
 int
 uw_urb_set_iso_lengths(struct uw_urb *urb, unsigned packets, uint32_t length_each)
 {
@@ -103,7 +88,6 @@ uw_urb_set_iso_lengths(struct uw_urb *urb, unsigned packets, uint32_t length_eac
     urb->x.iso_count = packets;
     for (unsigned i = 0; i < packets; i++)
         urb->x.iso[i].length = length_each;
-    lay_out(urb);
     return 0;
 }
 
@@ -113,7 +97,6 @@ uw_urb_set_iso_length(struct uw_urb *urb, unsigned packet, uint32_t length)
     if (packet >= urb->x.iso_count || length > UINT16_MAX)
         return UW_ERROR_INVALID;
     urb->x.iso[packet].length = length;
-    lay_out(urb);
     return 0;
 }
 

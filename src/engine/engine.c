@@ -123,9 +123,23 @@ check(const struct uw_engine *e, const struct uw_xfer *x)
         return x->iso_count ? UW_ERROR_INVALID : UW_OK;
     if (!(e->profile->flags & UW_PROF_ISO))
         return UW_ERROR_NOT_SUPPORTED;
-    if (x->iso_count > e->params.limits.max_iso_packets)
-        return UW_ERROR_LIMIT;
     return x->iso_count && x->iso ? UW_OK : UW_ERROR_INVALID;
+}
+
+/* What the last time has left. */
+static void
+reset(struct uw_xfer *x)
+{
+    x->status = x->verdict = UW_OK;
+    x->raw_status = 0;
+    x->actual = x->posted = x->settled = x->refused = 0;
+    x->posts = x->iso_posted = 0;
+    x->whole = x->beyond = 0;
+    x->error_count = 0;
+    for (uint32_t i = 0; i < x->iso_count; i++) {
+        x->iso[i].actual = 0;
+        x->iso[i].status = UW_OK;
+    }
 }
 
 int
@@ -143,12 +157,7 @@ uw_engine_submit(struct uw_engine *e, struct uw_xfer *x, struct uw_usec now)
     ep->stream = (x->endpoint & 0x80) && (x->type == UW_BULK || x->type == UW_INTERRUPT);
     if (x->max_packet)
         ep->max_packet = x->max_packet;
-    x->status = x->verdict = UW_OK;
-    x->raw_status = 0;
-    x->actual = x->posted = x->refused = 0;
-    x->posts = 0;
-    x->whole = x->beyond = 0;
-    x->error_count = 0;
+    reset(x);
     x->state = XFER_QUEUED;
     x->ticket = ++e->ticket;
     uw_heap_set(&e->timers, &x->timer, x->deadline);

@@ -9,8 +9,9 @@
  *     caller ◄── uw_xfer ──  head caller     ◄── reply by seqnum ── wire
  *
  * A *transfer* (uw_xfer) is what a caller waits for; a *post* is one CMD_SUBMIT at the server. They
- * are two things: a large OUT is several posts, a read that timed out leaves its post parked for
- * the next caller, and a cancelled one leaves a tombstone until its reply has been drained.
+ * are two things: a large OUT is several posts, and so are many isochronous packets, a read that
+ * timed out leaves its post parked for the next caller, and a cancelled one leaves a tombstone
+ * until its reply has been drained.
  *
  * No iovec into a caller's buffer may outlive one hold of the lock: uw_engine_tx, the write, and
  * uw_engine_tx_done belong into one hold, uw_engine_rx_target, the read and uw_engine_rx_done too.
@@ -84,12 +85,14 @@ struct uw_xfer {
     struct uw_heap_node timer; /* the engine's */
     unsigned state;            /* the engine's; 0: not in flight */
     unsigned posts;            /* the engine's: posts under way for it */
-    size_t posted;             /* the engine's: OUT bytes posted so far */
-    int whole;                 /* the engine's: nothing is left to be posted */
-    size_t refused;            /* the engine's: size of a chunk the server found too large */
-    int beyond;                /* the engine's: a chunk behind a failed one was accepted */
-    int verdict;               /* the engine's: status decided, posts still to be answered */
-    uint64_t ticket;           /* the engine's: order of arrival */
+    size_t posted;       /* the engine's: bytes posted so far, but for bulk and interrupt IN */
+    uint32_t iso_posted; /* the engine's: packets posted so far */
+    size_t settled;      /* the engine's: bytes answered without a gap */
+    int whole;           /* the engine's: nothing is left to be posted */
+    size_t refused;      /* the engine's: size of a chunk the server found too large */
+    int beyond;          /* the engine's: a chunk behind a failed one was accepted */
+    int verdict;         /* the engine's: status decided, posts still to be answered */
+    uint64_t ticket;     /* the engine's: order of arrival */
 };
 
 struct uw_engine_params {

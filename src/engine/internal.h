@@ -36,10 +36,10 @@ struct uw_post {
     struct uw_ep *ep;
     struct uw_xfer *xfer;   /* whose answer it is; a read's only while that is being cancelled */
     struct uw_post *unlink; /* SUBMIT: its UNLINK; UNLINK: its SUBMIT; NULL: none (any more) */
-    size_t offset;          /* OUT: where in the transfer it starts */
+    size_t offset;          /* where in the transfer it starts */
     size_t length;          /* transfer_buffer_length */
     size_t acked;           /* OUT, answered */
-    uint32_t iso_count;
+    uint32_t iso_first, iso_count;
     uint8_t type; /* enum uw_transfer_type */
 
     uint8_t header[UW_PDU_SIZE];

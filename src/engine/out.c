@@ -1,9 +1,10 @@
 /*
  * out.c - OUT, control and isochronous transfers: those whose answers belong to one caller
  *
- * A large OUT is several posts, all under way at once. What counts as moved is what was
- * acknowledged in order. When one fails, the later ones are taken back, and the transfer completes
- * when they are answered or when waiting for that has lasted long enough.
+ * A large OUT is several posts, all under way at once, and so are more isochronous packets than one
+ * message may have. What counts as moved is what was acknowledged in order. When one fails, the
+ * later ones are taken back, and the transfer completes when they are answered or when waiting for
+ * that has lasted long enough.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,29 +52,59 @@ chunk_size(const struct uw_engine *e, const struct uw_xfer *x)
 {
     size_t left = x->length - x->posted, max = e->max_out;
 
-    if (x->type == UW_CONTROL || x->type == UW_ISOCHRONOUS)
+    if (x->type == UW_CONTROL)
         return left;
     if (max > x->max_packet)
         max -= max % x->max_packet;
     return left < max ? left : max;
 }
 
+/* The next packets: as many as go into one message, and at least one. Returns their bytes. */
+static size_t
+take_packets(const struct uw_engine *e, struct uw_xfer *x, struct uw_post *p)
+{
+    size_t max = x->endpoint & 0x80 ? e->profile->max_in : e->max_out, size = 0;
+
+    p->iso_first = x->iso_posted;
+    while (x->iso_posted < x->iso_count && p->iso_count < e->params.limits.max_iso_packets) {
+        const struct uw_iso_packet *packet = &x->iso[x->iso_posted];
+        size_t end = packet->offset + packet->length - x->posted;
+
+        if (p->iso_count && end > max)
+            break;
+        size = end;
+        p->iso_count++;
+        x->iso_posted++;
+    }
+    return x->iso_posted < x->iso_count ? size : x->length - x->posted;
+}
+
+/* The packets of a post as they are on the wire: offsets count from its own first byte. Room for
+ * the answer's is behind them. */
+static struct uw_iso_packet *
+packets_of(const struct uw_post *p, const struct uw_xfer *x)
+{
+    struct uw_iso_packet *packets = calloc(2 * (size_t)p->iso_count, sizeof(*packets));
+
+    for (uint32_t i = 0; packets && i < p->iso_count; i++) {
+        packets[i] = x->iso[p->iso_first + i];
+        packets[i].offset -= (uint32_t)p->offset;
+    }
+    return packets;
+}
+
 static int
 iso_table(struct uw_post *p, const struct uw_xfer *x)
 {
-    if (x->type != UW_ISOCHRONOUS)
-        return 0;
-    p->iso_count = x->iso_count;
-    p->table = malloc((size_t)x->iso_count * UW_ISO_SIZE);
-    if (!p->table)
-        return UW_ERROR_NO_MEMORY;
-    for (uint32_t i = 0; i < x->iso_count; i++) {
-        x->iso[i].actual = 0;
-        x->iso[i].status = 0;
+    struct uw_iso_packet *packets = packets_of(p, x);
+
+    p->table = malloc((size_t)p->iso_count * UW_ISO_SIZE);
+    if (packets && p->table) {
+        uw_encode_iso(p->table, packets, p->iso_count);
+        p->table_size = (size_t)p->iso_count * UW_ISO_SIZE;
     }
-    uw_encode_iso(p->table, x->iso, x->iso_count);
-    p->table_size = (size_t)x->iso_count * UW_ISO_SIZE;
-    return 0;
+    free(packets);
+    return p->table_size ? 0 : UW_ERROR_NO_MEMORY;
 }
 
 static int
@@ -82,24 +113,24 @@ post_chunk(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_u
     int in = x->endpoint & 0x80 ? 1 : 0, own_zlp;
     struct uw_pdu pdu = {.command = UW_CMD_SUBMIT, .direction = in ? UW_DIR_IN : UW_DIR_OUT};
     struct uw_post *p = uw_post_new(e, ep, in);
-    size_t n = chunk_size(e, x);
+    size_t n;
 
     if (!p)
         return UW_ERROR_NO_MEMORY;
-    if (iso_table(p, x) < 0) {
+    p->offset = x->posted;
+    p->length = n = x->iso_count ? take_packets(e, x, p) : chunk_size(e, x);
+    if (x->iso_count && iso_table(p, x) < 0) {
         uw_post_withdraw(e, p, now);
         return UW_ERROR_NO_MEMORY;
     }
     p->xfer = x;
     p->type = x->type;
-    p->offset = x->posted;
-    p->length = n;
     if (!in && n) {
         p->data = x->buffer + x->posted;
         p->data_size = n;
     }
     own_zlp = wants_zlp(e, x) && (e->profile->flags & UW_PROF_OWN_ZLP);
-    x->whole = x->posted + n == x->length && !(own_zlp && n);
+    x->whole = x->posted + n == x->length && x->iso_posted == x->iso_count && !(own_zlp && n);
     if (wants_zlp(e, x) && !own_zlp && x->whole)
         pdu.flags |= UW_WIRE_ZERO_PACKET;
     if (x->type == UW_ISOCHRONOUS && (x->flags & UW_URB_ISO_ASAP))
@@ -110,8 +141,8 @@ post_chunk(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_u
     pdu.devid = e->params.devid;
     pdu.ep = x->endpoint & 0x0fu;
     pdu.length = (int32_t)n;
-    pdu.packets = (int32_t)x->iso_count;
-    pdu.start_frame = x->start_frame;
+    pdu.packets = (int32_t)p->iso_count;
+    pdu.start_frame = (int32_t)((uint32_t)x->start_frame + p->iso_first * (uint32_t)x->interval);
     pdu.interval = x->interval;
     memcpy(pdu.setup, x->setup, sizeof(pdu.setup));
     uw_encode_pdu(p->header, &pdu);
@@ -256,9 +287,10 @@ settle(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_usec 
             break;
         if (!p->answered)
             continue;
-        if (p->offset == x->actual)
+        if (p->offset == x->settled) {
+            x->settled += p->iso_count ? p->length : p->acked;
             x->actual += p->acked;
-        else if (p->acked)
+        } else if (p->acked)
             x->beyond = 1;
         x->posts--;
         uw_post_resolve(e, p);
@@ -276,7 +308,7 @@ settle(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_usec 
         x->refused = 0;
         x->verdict = UW_OK;
         x->state = XFER_QUEUED;
-        x->posted = x->actual;
+        x->posted = x->settled;
         x->whole = 0;
         uw_heap_set(&e->timers, &x->timer, x->deadline);
         uw_list_remove(&x->link);
@@ -287,34 +319,45 @@ settle(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_usec 
     uw_xfer_complete(e, x, x->verdict, x->raw_status);
 }
 
+/* What an OUT packet is said to have moved counts as far as it makes sense. */
+static void
+take_acknowledged(struct uw_iso_packet *asked, const struct uw_iso_packet *got, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        asked[i].actual = got[i].actual <= asked[i].length ? got[i].actual : 0;
+        asked[i].status = got[i].status;
+    }
+}
+
 static int
-iso_result(struct uw_engine *e, struct uw_xfer *x)
+iso_result(struct uw_engine *e, struct uw_post *p, struct uw_xfer *x)
 {
     struct uw_rx *rx = &e->rx;
-    struct uw_iso_packet *got;
+    struct uw_iso_packet *asked, *got;
     int r = 0;
 
     if (rx->table_size == 0)
         return rx->pdu.status ? 0 : UW_ERROR_PROTOCOL;
-    got = malloc(x->iso_count * sizeof(*got));
-    if (!got)
+    asked = packets_of(p, x);
+    if (!asked)
         return UW_ERROR_NO_MEMORY;
-    uw_decode_iso(rx->table, got, x->iso_count);
-    if (x->endpoint & 0x80) {
-        r = uw_spread_iso(x->buffer, x->length, rx->taken,
-                          !(e->profile->flags & UW_PROF_ISO_IN_PLACE), x->iso, got, x->iso_count);
-    } else {
-        for (uint32_t i = 0; i < x->iso_count; i++) {
-            x->iso[i].actual = got[i].actual <= x->iso[i].length ? got[i].actual : 0;
-            x->iso[i].status = got[i].status;
-        }
+    got = asked + p->iso_count;
+    uw_decode_iso(rx->table, got, p->iso_count);
+    if (p->in)
+        r = uw_spread_iso(x->buffer + p->offset, p->length, rx->taken,
+                          !(e->profile->flags & UW_PROF_ISO_IN_PLACE), asked, got, p->iso_count);
+    else
+        take_acknowledged(asked, got, p->iso_count);
+    for (uint32_t i = 0; i < p->iso_count; i++) {
+        struct uw_iso_packet *packet = &x->iso[p->iso_first + i];
+
+        packet->actual = asked[i].actual;
+        packet->status = uw_status_error(e->profile->dialect, x->endpoint & 0x0fu, asked[i].status);
     }
-    free(got);
-    for (uint32_t i = 0; i < x->iso_count; i++)
-        x->iso[i].status =
-            uw_status_error(e->profile->dialect, x->endpoint & 0x0fu, x->iso[i].status);
-    x->start_frame = rx->pdu.start_frame;
-    x->error_count = rx->pdu.error_count;
+    free(asked);
+    if (p->iso_first == 0)
+        x->start_frame = rx->pdu.start_frame;
+    x->error_count += rx->pdu.error_count;
     return r;
 }
 
@@ -327,9 +370,9 @@ result(struct uw_engine *e, struct uw_post *p, struct uw_xfer *x)
     size_t actual = (size_t)rx->pdu.length;
 
     if (x->type == UW_ISOCHRONOUS) {
-        int r = iso_result(e, x);
+        int r = iso_result(e, p, x);
 
-        p->acked = x->endpoint & 0x80 ? rx->taken : actual < x->length ? actual : x->length;
+        p->acked = p->in ? rx->taken : actual < p->length ? actual : p->length;
         return r ? r : error;
     }
     if (p->in) {
@@ -362,7 +405,7 @@ uw_out_finish(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
     p->answered = 1;
     /* An end that was asked for lost the race against the last answer. */
     if (error == UW_OK && (x->verdict == UW_ERROR_CANCELLED || x->verdict == UW_ERROR_TIMEOUT) &&
-        x->whole && x->posts == 1 && p->offset == x->actual && (p->in || p->acked == p->length))
+        x->whole && x->posts == 1 && p->offset == x->settled && (p->in || p->acked == p->length))
         x->verdict = UW_OK;
     if (x->verdict == UW_OK || !p->withdrawn)
         x->raw_status = e->rx.pdu.status;
@@ -374,7 +417,7 @@ uw_out_finish(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
 
         x->verdict = error;
         x->state = XFER_ENDING;
-        if (error == UW_ERROR_LIMIT && !p->in && x->type != UW_CONTROL)
+        if (error == UW_ERROR_LIMIT && !p->in && (x->type == UW_BULK || x->type == UW_INTERRUPT))
             x->refused = p->length;
         if (!x->whole) {
             uw_list_remove(&x->link);

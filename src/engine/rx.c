@@ -113,8 +113,9 @@ begin_single(struct uw_engine *e, struct uw_post *p, size_t size)
     struct uw_xfer *x = p->xfer;
 
     rx->xfer = x;
-    rx->part[0].p = x->buffer;
-    rx->part[0].left = size < x->length ? size : x->length;
+    rx->part[0].left = size < p->length ? size : p->length;
+    if (rx->part[0].left)
+        rx->part[0].p = x->buffer + p->offset;
     rx->part[2].left = size - rx->part[0].left;
     rx->overlong = rx->part[2].left > 0;
 }

@@ -35,6 +35,19 @@ describe(struct uw_engine *e, struct uw_tap_event *ev, const struct uw_post *p)
     ev->interval = pdu.interval;
 }
 
+/* A packet table as it is on the wire; ev->iso is to be freed. */
+static void
+show_packets(struct uw_tap_event *ev, const uint8_t *table, size_t size)
+{
+    struct uw_iso_packet *iso = size ? malloc(size / UW_ISO_SIZE * sizeof(*iso)) : NULL;
+
+    if (!iso)
+        return;
+    ev->iso_count = (uint32_t)(size / UW_ISO_SIZE);
+    uw_decode_iso(table, iso, ev->iso_count);
+    ev->iso = iso;
+}
+
 void
 uw_tell_submit(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
 {
@@ -48,20 +61,20 @@ uw_tell_submit(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
     ev.flags = pdu.flags;
     ev.start_frame = pdu.start_frame;
     ev.length = (uint32_t)p->length;
-    ev.iso_count = p->iso_count;
-    ev.iso = p->xfer ? p->xfer->iso : NULL;
+    show_packets(&ev, p->table, p->table_size);
     if (p->data_size) {
         ev.data = &iov;
         ev.data_count = 1;
     }
     tell(e, &ev, now);
+    free((void *)(uintptr_t)ev.iso);
 }
 
 /* What the caller got out of the reply that is coming in. */
 static uint8_t *
 taken_part(const struct uw_rx *rx)
 {
-    return rx->xfer->buffer + (rx->stream ? rx->xfer->actual - rx->taken : 0);
+    return rx->xfer->buffer + (rx->stream ? rx->xfer->actual - rx->taken : rx->post->offset);
 }
 
 void
@@ -83,7 +96,6 @@ uw_tell_complete(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
 {
     struct uw_tap_event ev = {.kind = UW_TAP_COMPLETE};
     struct uw_rx *rx = &e->rx;
-    struct uw_iso_packet *iso = NULL;
     struct iovec iov[2];
     int n = 0;
 
@@ -109,16 +121,9 @@ uw_tell_complete(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
         iov[n++] = (struct iovec){rx->chunk->data, rx->chunk->size};
     ev.data = n ? iov : NULL;
     ev.data_count = n;
-    if (rx->table_size) {
-        iso = malloc(rx->table_size / UW_ISO_SIZE * sizeof(*iso));
-        if (iso) {
-            ev.iso_count = (uint32_t)(rx->table_size / UW_ISO_SIZE);
-            uw_decode_iso(rx->table, iso, ev.iso_count);
-            ev.iso = iso;
-        }
-    }
+    show_packets(&ev, rx->table, rx->table_size);
     tell(e, &ev, now);
-    free(iso);
+    free((void *)(uintptr_t)ev.iso);
 }
 
 void

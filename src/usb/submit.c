@@ -137,7 +137,7 @@ prepare_control(struct uw_device *d, struct uw_urb *urb)
 static int
 prepare_iso(struct uw_urb *urb, unsigned max_packet)
 {
-    const struct uw_iso_packet *p = urb->x.iso;
+    struct uw_iso_packet *p = urb->x.iso;
     size_t sum = 0;
 
     if (!urb->x.iso_count)
@@ -145,6 +145,7 @@ prepare_iso(struct uw_urb *urb, unsigned max_packet)
     for (uint32_t i = 0; i < urb->x.iso_count; i++) {
         if (p[i].length > max_packet)
             return UW_ERROR_INVALID;
+        p[i].offset = (uint32_t)sum;
         sum += p[i].length;
     }
     if (sum > urb->room)

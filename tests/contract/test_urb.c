@@ -285,39 +285,52 @@ test_control(void **state)
 
 /* ---- isochronous ---- */
 
-static void
-test_isochronous_packets_come_back(void **state)
-{
-    enum { PACKETS = 8, EACH = 100 };
-    struct bed bed;
-    struct uw_urb *urb;
-    uint8_t out[PACKETS * EACH], in[PACKETS * EACH] = {0};
+#define EACH         100
+#define MANY_PACKETS 3000u /* in several messages */
 
-    bed_take(&bed, state, "loopback", NULL);
-    assert_int_equal(uw_device_set_altsetting(bed.device, 1, 1, LONG, NULL), 0);
-    for (unsigned i = 0; i < sizeof(out); i++)
+static void
+echo_packets(struct uw_device *device, unsigned packets)
+{
+    static uint8_t out[MANY_PACKETS * EACH], in[MANY_PACKETS * EACH];
+    size_t size = packets * EACH;
+    struct uw_urb *urb;
+
+    for (unsigned i = 0; i < size; i++) {
         out[i] = (uint8_t)(i * 7);
-    assert_int_equal(uw_urb_new(PACKETS, &urb), 0);
+        in[i] = 0;
+    }
+    assert_int_equal(uw_urb_new(packets, &urb), 0);
     uw_urb_set_flags(urb, UW_URB_ISO_ASAP);
     uw_urb_set_timeout(urb, LONG);
-    uw_urb_set_transfer(urb, bed.device, 0x03, out, sizeof(out));
-    assert_int_equal(uw_urb_set_iso_lengths(urb, PACKETS, EACH), 0);
-    assert_int_equal(uw_urb_set_iso_length(urb, PACKETS, 1), UW_ERROR_INVALID);
+    uw_urb_set_transfer(urb, device, 0x03, out, size);
+    assert_int_equal(uw_urb_set_iso_lengths(urb, packets, EACH), 0);
+    assert_int_equal(uw_urb_set_iso_length(urb, packets, 1), UW_ERROR_INVALID);
     assert_int_equal(uw_urb_run(urb), 0);
-    assert_int_equal(uw_urb_actual_length(urb), sizeof(out));
-    uw_urb_set_transfer(urb, bed.device, 0x83, in, sizeof(in));
+    assert_int_equal(uw_urb_actual_length(urb), size);
+    uw_urb_set_transfer(urb, device, 0x83, in, size);
     assert_int_equal(uw_urb_run(urb), 0);
-    assert_int_equal(uw_urb_iso_count(urb), PACKETS);
+    assert_int_equal(uw_urb_iso_count(urb), packets);
     assert_int_equal(uw_urb_error_count(urb), 0);
-    for (unsigned i = 0; i < PACKETS; i++) {
+    for (unsigned i = 0; i < packets; i++) {
         const struct uw_iso_packet *p = uw_urb_iso_packet(urb, i);
 
         assert_int_equal(p->status, 0);
         assert_int_equal(p->offset, i * EACH);
         assert_int_equal(p->actual, EACH);
     }
-    assert_memory_equal(in, out, sizeof(out));
+    assert_memory_equal(in, out, size);
     uw_urb_free(urb);
+}
+
+static void
+test_isochronous_packets_come_back(void **state)
+{
+    struct bed bed;
+
+    bed_take(&bed, state, "loopback", NULL);
+    assert_int_equal(uw_device_set_altsetting(bed.device, 1, 1, LONG, NULL), 0);
+    echo_packets(bed.device, 8);
+    echo_packets(bed.device, MANY_PACKETS);
     bed_stop(&bed);
 }
 

@@ -16,8 +16,8 @@
  *                ...;
  *                uw_broker_free(broker);
  *
- *     using:     if (uw_broker_find(server, &choice, timeout, &device, &fault) < 0)
- *                    uw_find(server, &choice, timeout, timeout, &device, NULL, &fault);
+ * Who uses it needs to know nothing of that: uw_device_import and uw_find take a device that is
+ * held from its broker, and uw_find_list shows it, also where its server hides what is in use.
  *
  * A device that came from a broker is used as any other. What differs:
  *  - uw_device_claim asks the broker: an interface that another program has claimed is BUSY, and so
@@ -71,15 +71,6 @@ const char *uw_broker_address(const struct uw_broker *broker);
 
 /* How many programs use the device now. */
 unsigned uw_broker_clients(struct uw_broker *broker);
-
-/*
- * Imports a device of `server` that a broker of this user holds and that `choice` accepts; the
- * first one found. `timeout` is a duration for each broker that is asked; never: the server's own
- * timeouts. Free with uw_device_free. Errors: NOT_FOUND when there is none, and as
- * uw_device_import.
- */
-int uw_broker_find(struct uw_server *server, const struct uw_choice *choice, struct uw_usec timeout,
-                   struct uw_device **ret_device, struct uw_fault *fault);
 
 #ifdef __cplusplus
 }

@@ -31,9 +31,10 @@ struct uw_device;
 
 /*
  * Imports `busid` from `server` (OP_REQ_IMPORT), waiting at most `timeout` (a duration; never: the
- * server's own timeouts). Free with uw_device_free.
- * Errors: as uw_server_list; BUSY (imported by somebody else, and not given back within 0.6 s: as
- * long as a server may need to take a device back), NO_DEVICE (unknown busid), ACCESS.
+ * server's own timeouts); a device that a broker of this user holds (broker.h), from that. Free
+ * with uw_device_free. Errors: as uw_server_list; BUSY (imported by somebody else, and not given
+ * back within 0.6 s: as long as a server may need to take a device back), NO_DEVICE (unknown
+ * busid), ACCESS.
  */
 int uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
                      struct uw_device **ret_device, struct uw_fault *fault);

@@ -90,6 +90,10 @@ unsigned uw_device_list_count(const struct uw_device_list *list);
 /* Record `index`, or NULL past the end. Borrowed until the list is freed. */
 const struct uw_device_info *uw_device_list_get(const struct uw_device_list *list, unsigned index);
 
+/* The record with that busid, or NULL. Borrowed likewise. */
+const struct uw_device_info *uw_device_list_find(const struct uw_device_list *list,
+                                                 const char *busid);
+
 /* "low", "full", "high", "wireless", "super", "super+" or "unknown". Static. */
 const char *uw_speed_name(uint32_t speed);
 

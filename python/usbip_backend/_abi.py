@@ -164,7 +164,7 @@ _FUNCTIONS = {
     'uw_server_free': (None, _obj),
     'uw_server_name': (_str, _obj),
     'uw_server_set_timeouts': (None, _obj, Usec, Usec),
-    'uw_server_list': (_int, _obj, Usec, _out, _fault),
+    'uw_find_list': (_int, _obj, Usec, _out, _fault),
     'uw_device_list_free': (None, _obj),
     'uw_device_list_count': (c.c_uint, _obj),
     'uw_device_list_get': (c.POINTER(DeviceInfo), _obj, c.c_uint),

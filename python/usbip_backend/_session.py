@@ -56,7 +56,7 @@ class Server:
     def records(self, timeout):
         """The records of the device list, as copies."""
         found, fault = c.c_void_p(), _abi.Fault()
-        _errors.check(lib.uw_server_list(self.pointer, timeout, c.byref(found), c.byref(fault)),
+        _errors.check(lib.uw_find_list(self.pointer, timeout, c.byref(found), c.byref(fault)),
                       fault)
         try:
             return [copy_record(lib.uw_device_list_get(found, i).contents)

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/folder.h"
 #include "base/log.h"
 #include "broker/broker.h"
 #include "client/service.h"
@@ -18,32 +17,6 @@
 
 /* Of the requests of all clients together: four that fill theirs, with answers nobody reads. */
 #define BYTES_MAX ((size_t)512 << 20)
-
-/* A name that may stand in a folder, and is the same for all who mean the same. */
-static void
-add_name(char *dst, size_t size, const char *s)
-{
-    size_t n = strlen(dst);
-
-    for (; *s && n + 1 < size; s++)
-        dst[n++] = *s == '/' ? '%' : *s;
-    dst[n] = '\0';
-}
-
-int
-broker_name(const char *server, const char *busid, char *dst, size_t size)
-{
-    char folder[96], name[320] = "";
-
-    if (!uw_own_folder(folder, sizeof(folder)))
-        return errno == ENAMETOOLONG ? UW_ERROR_LIMIT : UW_ERROR_ACCESS;
-    add_name(name, sizeof(name), server);
-    add_name(name, sizeof(name), "@");
-    add_name(name, sizeof(name), busid);
-    return snprintf(dst, size, PREFIX "%s/%s" BROKER_SUFFIX, folder, name) < (int)size
-               ? UW_OK
-               : UW_ERROR_LIMIT;
-}
 
 static const char *
 path_of(const struct uw_broker *b)
@@ -116,10 +89,17 @@ refuse(struct uw_broker *b, int code, int raw, const char *came, const char *adv
 }
 
 static int
+refuse_shared(struct uw_broker *b, struct uw_fault *fault)
+{
+    return refuse(b, UW_ERROR_BUSY, 0, "another process shares it already",
+                  "use it through that one", fault);
+}
+
+static int
 open_socket(struct uw_broker *b, int *ret_fd, struct uw_fault *fault)
 {
     const char *server = uw_server_name(uw_import_server(b->device->import));
-    int r = broker_name(server, b->device->info.busid, b->address, sizeof(b->address));
+    int r = uw_held_address(server, b->device->info.busid, b->address);
 
     if (r == UW_ERROR_ACCESS)
         return refuse(
@@ -135,8 +115,7 @@ open_socket(struct uw_broker *b, int *ret_fd, struct uw_fault *fault)
                                   : UW_ERROR_ACCESS;
     }
     if (r == UW_ERROR_BUSY)
-        return refuse(b, r, 0, "another process shares it already", "use it through that one",
-                      fault);
+        return refuse_shared(b, fault);
     if (r == UW_ERROR_LIMIT)
         return refuse(b, r, 0, "the path of its socket would be too long",
                       "set XDG_RUNTIME_DIR to a shorter path, or name the server by its address",
@@ -158,7 +137,7 @@ uw_broker_new(struct uw_device *device, struct uw_broker **ret_broker, struct uw
     uw_list_init(&b->clients);
     b->grave.free = free_broker;
     uw_list_init(&b->grave.link);
-    r = open_socket(b, &fd, fault);
+    r = device->shared ? refuse_shared(b, fault) : open_socket(b, &fd, fault);
     if (r < 0) {
         free(b);
         return r;

@@ -4,7 +4,6 @@
  *     broker.c   the public face; the socket, who comes and who goes
  *     client.c   a connection: bytes between its socket and its session, URBs for its requests
  *     request.c  who may do what: control requests that mean something to others
- *     find.c     brokers of this user
  *
  * Everything runs under the loop's lock, called by it.
  */
@@ -18,6 +17,7 @@
 #include "export/session.h"
 #include "transport/transport.h"
 #include "usb/device.h"
+#include "usb/held.h"
 #include "wire/shared.h"
 
 struct uw_broker {
@@ -28,7 +28,7 @@ struct uw_broker {
     struct uw_list clients; /* of struct broker_client */
     struct uw_budget budget;
     unsigned count;
-    char address[160]; /* "unix:" and the path */
+    char address[UW_HELD_ADDRESS_MAX];
 };
 
 /* A connection. Its address stands for it as the owner of claims. */
@@ -56,10 +56,6 @@ struct broker_job {
     struct uw_request *request;
     struct uw_urb *urb;
 };
-
-/* broker.c: "unix:" and the path of a device's socket, into `dst`; LIMIT, ACCESS. */
-#define BROKER_SUFFIX ".device"
-int broker_name(const char *server, const char *busid, char *dst, size_t size);
 
 /* client.c */
 void broker_client_new(struct uw_broker *broker, struct uw_transport *transport);

@@ -109,8 +109,6 @@ int cli_connect(struct cli *cli);
 /* The same, then finds and imports the device: through the process of this user that holds it
  * (usbwire hold), if there is one. 0, or the exit code after a message. */
 int cli_choose(struct cli *cli);
-/* The same, from the server alone. */
-int cli_choose_own(struct cli *cli);
 /* What the options say of a device. */
 void cli_choice(const struct cli *cli, struct uw_choice *ret_choice);
 /* Gives everything back. 0, or the exit code after a message when a capture is not complete. */

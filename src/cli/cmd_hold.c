@@ -90,7 +90,7 @@ cmd_hold(struct cli *cli)
 {
     struct uw_broker *broker;
     struct uw_fault fault;
-    int code = cli_choose_own(cli);
+    int code = cli_choose(cli);
 
     if (code)
         return code;

@@ -46,7 +46,7 @@ print_device(const struct cli *cli, const struct uw_device_info *info)
            info->pid, uw_speed_name(info->speed), class_text(info, class, sizeof(class)));
     if (*names_device(info->vid, info->pid, name, sizeof(name)))
         printf("  %s", name);
-    putchar('\n');
+    puts(uw_find_is_held(info) ? "  (held)" : "");
     if (!cli_has(cli, OPT_VERBOSE))
         return;
     printf("    path %s, bus %u device %u, bcdDevice %x.%02x, configuration %u of %u\n", info->path,
@@ -78,13 +78,19 @@ print_json(const struct uw_choice *choice, const struct uw_device_list *list)
 {
     json_t *array = json_array();
 
-    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
+    for (unsigned i = 0; array && i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
-        if (uw_choice_matches(choice, info) && json_array_append_new(array, json_info(info)) < 0) {
+        json_t *value;
+
+        if (!uw_choice_matches(choice, info))
+            continue;
+        value = json_info(info);
+        if (!value || json_object_set_new(value, "held", json_boolean(uw_find_is_held(info))) < 0 ||
+            json_array_append(array, value) < 0) {
             json_decref(array);
             array = NULL;
-            break;
         }
+        json_decref(value);
     }
     return json_print(array);
 }
@@ -100,7 +106,7 @@ cmd_list(struct cli *cli)
     if (code)
         return code;
     cli_choice(cli, &choice);
-    if (uw_server_list(cli->server, uw_never(), &list, &fault) < 0)
+    if (uw_find_list(cli->server, uw_never(), &list, &fault) < 0)
         return cli_fault(&fault, CLI_CONNECTING);
     code = cli_has(cli, OPT_JSON) ? print_json(&choice, list) : print_text(cli, &choice, list);
     uw_device_list_free(list);

@@ -125,7 +125,7 @@ print_list(struct cli *cli)
 {
     struct uw_device_list *list;
 
-    if (uw_server_list(cli->server, cli_timeout(cli), &list, NULL) < 0)
+    if (uw_find_list(cli->server, cli_timeout(cli), &list, NULL) < 0)
         return;
     print_offer(list);
     uw_device_list_free(list);
@@ -152,7 +152,7 @@ share_listed(struct cli *cli, struct shares *shares)
     struct uw_fault fault;
     int code;
 
-    if (uw_server_list(cli->server, cli_time(cli, OPT_TIMEOUT, uw_never()), &list, &fault) < 0)
+    if (uw_find_list(cli->server, cli_time(cli, OPT_TIMEOUT, uw_never()), &list, &fault) < 0)
         return cli_fault(&fault, CLI_CONNECTING);
     code = share_from(cli, list, shares);
     uw_device_list_free(list);

@@ -141,7 +141,7 @@ each_device(struct serial *s, void (*visit)(struct visit *v, struct uw_device *d
     struct uw_fault fault;
 
     cli_choice(s->cli, &choice);
-    if (uw_server_list(s->cli->server, uw_never(), &list, &fault) < 0)
+    if (uw_find_list(s->cli->server, uw_never(), &list, &fault) < 0)
         return cli_fault(&fault, CLI_CONNECTING);
     for (unsigned i = 0; i < uw_device_list_count(list) && !v->code; i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);

@@ -120,8 +120,8 @@ print_candidates(const struct uw_device_list *list)
     }
 }
 
-static int
-choose(struct cli *cli, int shared)
+int
+cli_choose(struct cli *cli)
 {
     struct uw_device_list *candidates = NULL;
     struct uw_choice choice;
@@ -131,8 +131,6 @@ choose(struct cli *cli, int shared)
     if (code)
         return code;
     cli_choice(cli, &choice);
-    if (shared && uw_broker_find(cli->server, &choice, cli_timeout(cli), &cli->device, &fault) == 0)
-        return 0;
     if (uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &cli->device,
                 &candidates, &fault) >= 0)
         return 0;
@@ -141,18 +139,6 @@ choose(struct cli *cli, int shared)
         print_candidates(candidates);
     uw_device_list_free(candidates);
     return code;
-}
-
-int
-cli_choose(struct cli *cli)
-{
-    return choose(cli, 1);
-}
-
-int
-cli_choose_own(struct cli *cli)
-{
-    return choose(cli, 0);
 }
 
 int

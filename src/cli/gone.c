@@ -13,15 +13,6 @@
 #define RETURN_MS 1000u
 #define PAUSE_MS  100u
 
-static int
-lists(const struct uw_device_list *list, const char *busid)
-{
-    for (unsigned i = 0; i < uw_device_list_count(list); i++)
-        if (strcmp(uw_device_list_get(list, i)->busid, busid) == 0)
-            return 1;
-    return 0;
-}
-
 static void
 pause_for(struct uw_loop *loop, struct uw_usec duration)
 {
@@ -41,9 +32,9 @@ is_gone(struct cli *cli, const char *busid)
         struct uw_device_list *list = NULL;
         int there;
 
-        if (uw_server_list(cli->server, uw_msec(RETURN_MS), &list, NULL) < 0)
+        if (uw_find_list(cli->server, uw_msec(RETURN_MS), &list, NULL) < 0)
             return 0;
-        there = lists(list, busid);
+        there = uw_device_list_find(list, busid) != NULL;
         uw_device_list_free(list);
         if (there)
             return 0;

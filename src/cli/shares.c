@@ -60,19 +60,16 @@ get(struct cli *cli, const char *busid, struct share *one, struct uw_fault *faul
 
     uw_choice_init(&choice);
     choice.busid = busid;
-    r = uw_broker_find(cli->server, &choice, uw_never(), &one->device, fault);
-    if (r == 0) {
-        snprintf(one->address, sizeof(one->address), "%s",
-                 uw_server_name(uw_device_server(one->device)));
-        return 0;
-    }
     r = uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &one->device,
                 NULL, fault);
-    if (r == 0)
+    if (r == 0 && !uw_find_is_held(uw_device_info(one->device)))
         r = uw_broker_new(one->device, &one->broker, fault);
-    if (r == 0)
-        snprintf(one->address, sizeof(one->address), "%s", uw_broker_address(one->broker));
-    return r;
+    if (r < 0)
+        return r;
+    snprintf(one->address, sizeof(one->address), "%s",
+             one->broker ? uw_broker_address(one->broker)
+                         : uw_server_name(uw_device_server(one->device)));
+    return 0;
 }
 
 int

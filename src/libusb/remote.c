@@ -146,15 +146,6 @@ keep_descriptors(struct remote *r, struct uw_device *device)
     return 0;
 }
 
-/* Another process of this user may hold the device and share it. */
-static int
-import_shared(struct remote *r, const struct uw_choice *choice, struct uw_device **ret_device)
-{
-    if (strncmp(uw_server_name(r->server), "unix:", 5) == 0)
-        return UW_ERROR_NOT_FOUND; /* that is where we are already */
-    return uw_broker_find(r->server, choice, uw_msec(IMPORT_MS), ret_device, NULL);
-}
-
 /* A device that we gave back just now may still be seen as ours for a moment. */
 static int
 import(struct remote *r, struct uw_device **ret_device, struct uw_fault *fault)
@@ -169,8 +160,6 @@ import(struct remote *r, struct uw_device **ret_device, struct uw_fault *fault)
     world_unlock();
     uw_choice_init(&choice);
     choice.busid = r->info.busid;
-    if (import_shared(r, &choice, ret_device) == 0)
-        return 0;
     return uw_find(r->server, &choice, wait, uw_msec(IMPORT_MS), ret_device, NULL, fault);
 }
 

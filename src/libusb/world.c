@@ -381,7 +381,7 @@ ask(struct station *s)
 {
     struct uw_device_list *list = NULL;
     struct uw_fault fault;
-    int r = uw_server_list(s->server, uw_never(), &list, &fault);
+    int r = uw_find_list(s->server, uw_never(), &list, &fault);
 
     if (r < 0 && s->failed != r)
         log_fault(&fault);

@@ -97,6 +97,18 @@ is_held_beside(const struct uw_device *old, const struct uw_device_info *info)
     return r;
 }
 
+/* A broker shares it: what comes in its place is to be had from the server itself. */
+static int
+is_shared_out(const struct uw_device *old)
+{
+    int r;
+
+    uw_loop_lock(old->loop);
+    r = old->on_set != NULL;
+    uw_loop_unlock(old->loop);
+    return r;
+}
+
 /* ---- a candidate ---- */
 
 enum tie {
@@ -130,7 +142,8 @@ try_candidate(struct uw_device *old, const struct uw_device_info *info, enum tie
 
     if (is_stranger(old, info) || is_held_beside(old, info))
         return UW_ERROR_NOT_FOUND;
-    r = uw_device_import(uw_device_server(old), info->busid, timeout, &d, fault);
+    r = (is_shared_out(old) ? uw_device_import_own : uw_device_import)(
+        uw_device_server(old), info->busid, timeout, &d, fault);
     if (r < 0)
         return r;
     if (is_successor(old, d, tie)) {
@@ -260,7 +273,8 @@ try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_
     struct uw_server *server = uw_device_server(old);
     struct uw_device_list *list;
     struct uw_choice choice;
-    int r = uw_find_list(server, timeout, &list, fault);
+    unsigned sources = is_shared_out(old) ? UW_FIND_OURS : UW_FIND_OURS | UW_FIND_HELD;
+    int r = uw_find_list_with(server, sources, timeout, &list, fault);
 
     if (r < 0)
         return r;

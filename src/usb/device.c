@@ -11,6 +11,7 @@
 #include "client/loop.h"
 #include "usb/again.h"
 #include "usb/device.h"
+#include "usb/held.h"
 #include "usb/shared.h"
 
 #define DESCRIPTOR_TIMEOUT_MS 5000u
@@ -297,9 +298,28 @@ import_once(struct uw_server *server, const char *busid, struct uw_usec until,
     return r;
 }
 
-int
-uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
-                 struct uw_device **ret_device, struct uw_fault *fault)
+/* The same, from the broker that holds it. 1: none does, or it has just let go. */
+static int
+import_held(struct uw_server *server, const char *busid, struct uw_usec until,
+            struct uw_device **ret_device, struct uw_fault *fault)
+{
+    struct uw_server *broker;
+    int r = share(server, busid, until, ret_device);
+
+    if (r != 1)
+        return r == 0 ? 0 : 1;
+    broker = uw_held_broker(server, busid, uw_usec_sub(until, uw_now()));
+    if (!broker)
+        return 1;
+    r = import_once(broker, busid, until, ret_device, fault);
+    uw_server_free(broker);
+    return r == UW_ERROR_NO_DEVICE || r == UW_ERROR_CONNECT || r == UW_ERROR_CONNECTION_LOST ? 1
+                                                                                             : r;
+}
+
+static int
+import_within_grace(struct uw_server *server, const char *busid, struct uw_usec timeout, int held,
+                    struct uw_device **ret_device, struct uw_fault *fault)
 {
     struct uw_usec until = uw_usec_add(uw_now(), timeout);
     struct uw_usec grace = uw_usec_min(until, uw_usec_add(uw_now(), uw_usec(UW_BUSY_GRACE_US)));
@@ -307,12 +327,28 @@ uw_device_import(struct uw_server *server, const char *busid, struct uw_usec tim
     int r;
 
     do {
-        r = import_once(server, busid, until, ret_device, &f);
+        r = held ? import_held(server, busid, until, ret_device, &f) : 1;
+        if (r == 1)
+            r = import_once(server, busid, until, ret_device, &f);
     } while (r == UW_ERROR_BUSY && uw_now().us < grace.us &&
              uw_loop_sleep(uw_server_loop(server), uw_usec(UW_BUSY_PAUSE_US)) == 0);
     if (r < 0 && fault)
         *fault = f;
     return r;
+}
+
+int
+uw_device_import(struct uw_server *server, const char *busid, struct uw_usec timeout,
+                 struct uw_device **ret_device, struct uw_fault *fault)
+{
+    return import_within_grace(server, busid, timeout, 1, ret_device, fault);
+}
+
+int
+uw_device_import_own(struct uw_server *server, const char *busid, struct uw_usec timeout,
+                     struct uw_device **ret_device, struct uw_fault *fault)
+{
+    return import_within_grace(server, busid, timeout, 0, ret_device, fault);
 }
 
 struct uw_device *

@@ -74,6 +74,10 @@ struct uw_device {
     void *on_set_arg;
 };
 
+/* uw_device_import, but never from a broker. */
+int uw_device_import_own(struct uw_server *server, const char *busid, struct uw_usec timeout,
+                         struct uw_device **ret_device, struct uw_fault *fault);
+
 /* The altsetting in force of an interface of the active configuration, or NULL. */
 const struct uw_altsetting *uw_device_altsetting_locked(const struct uw_device *device,
                                                         unsigned interface_number);

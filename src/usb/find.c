@@ -11,7 +11,9 @@
 #include "client/import.h"
 #include "usb/device.h"
 #include "usb/find.h"
+#include "usb/held.h"
 #include "wire/op.h"
+#include "wire/shared.h"
 
 #define PAUSE_MAX_US 1000000u
 
@@ -131,62 +133,137 @@ ambiguous(struct uw_server *server, const struct uw_choice *choice, struct uw_de
 
 /* ---- what there is ---- */
 
-static int
-lists(const struct uw_device_list *list, const char *busid)
+static const struct uw_device_list none;
+
+struct gathered {
+    const struct uw_device_info **infos;
+    unsigned count;
+};
+
+/* Each busid once. */
+static void
+gather(struct gathered *g, const struct uw_device_info *info)
 {
-    for (unsigned i = 0; i < list->count; i++)
-        if (strcmp(list->infos[i].busid, busid) == 0)
-            return 1;
-    return 0;
+    for (unsigned i = 0; i < g->count; i++)
+        if (strcmp(g->infos[i]->busid, info->busid) == 0)
+            return;
+    g->infos[g->count++] = info;
 }
 
-/* The list with those that this loop has imported: many servers hide what is in use. */
-static struct uw_device_list *
-with_ours_locked(struct uw_server *server, const struct uw_device_list *list)
+/* Those of a list; where `better` has a record of the same device, that. */
+static void
+gather_list(struct gathered *g, const struct uw_device_list *list,
+            const struct uw_device_list *better)
 {
-    const struct uw_device_info **infos;
-    struct uw_device_list *all;
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct uw_device_info *other = uw_device_list_find(better, list->infos[i].busid);
+
+        gather(g, other ? other : &list->infos[i]);
+    }
+}
+
+static unsigned
+count_imports_locked(struct uw_server *server)
+{
     struct uw_import *im = NULL;
-    unsigned n = list->count;
+    unsigned n = 0;
 
     while ((im = uw_server_next_import_locked(server, im)))
         n++;
-    infos = calloc(n + 1u, sizeof(const struct uw_device_info *));
-    if (!infos)
-        return NULL;
-    for (n = 0; n < list->count; n++)
-        infos[n] = &list->infos[n];
+    return n;
+}
+
+static void
+gather_imports_locked(struct gathered *g, struct uw_server *server)
+{
+    struct uw_import *im = NULL;
+
     while ((im = uw_server_next_import_locked(server, im))) {
         const struct uw_device *d = (const struct uw_device *)uw_import_data(im);
 
-        if (d && !lists(list, d->info.busid))
-            infos[n++] = &d->info;
+        if (d)
+            gather(g, &d->info);
     }
-    all = uw_device_list_new(infos, n);
-    free((void *)(uintptr_t)infos);
-    return all;
+}
+
+/* *list becomes one with what brokers hold, too, and what the loop has imported from `ours` (NULL:
+ * nothing). */
+static int
+unite(struct uw_device_list **list, const struct uw_device_list *held, struct uw_loop *loop,
+      struct uw_server *ours)
+{
+    struct uw_device_list *all = NULL;
+    struct gathered g = {0};
+
+    uw_loop_lock(loop);
+    g.infos = calloc((*list)->count + held->count + (ours ? count_imports_locked(ours) : 0) + 1u,
+                     sizeof(const struct uw_device_info *));
+    if (g.infos) {
+        gather_list(&g, *list, held);
+        gather_list(&g, held, &none);
+        if (ours)
+            gather_imports_locked(&g, ours);
+        all = uw_device_list_new(g.infos, g.count);
+    }
+    uw_loop_unlock(loop);
+    free((void *)(uintptr_t)g.infos);
+    if (!all)
+        return UW_ERROR_NO_MEMORY;
+    uw_device_list_free(*list);
+    *list = all;
+    return 0;
+}
+
+struct held {
+    struct uw_device_list *list;
+    int status;
+};
+
+static int
+add_held(void *arg, struct uw_server *broker, const struct uw_device_list *list)
+{
+    struct held *h = (struct held *)arg;
+
+    h->status = unite(&h->list, list, uw_server_loop(broker), NULL);
+    return h->status < 0;
+}
+
+int
+uw_find_list_with(struct uw_server *server, unsigned sources, struct uw_usec timeout,
+                  struct uw_device_list **ret_list, struct uw_fault *fault)
+{
+    struct held held = {uw_device_list_new(NULL, 0), 0};
+    struct uw_device_list *list = NULL;
+    int r = uw_server_list(server, timeout, &list, fault);
+
+    if (r == 0 && held.list && sources & UW_FIND_HELD)
+        uw_held_each(server, timeout, add_held, &held);
+    if (r == 0 && (!held.list || held.status < 0 ||
+                   unite(&list, held.list, uw_server_loop(server),
+                         sources & UW_FIND_OURS ? server : NULL) < 0)) {
+        r = UW_ERROR_NO_MEMORY;
+        (void)uw_fault_set(fault, r, "list devices");
+    }
+    uw_device_list_free(held.list);
+    if (r < 0) {
+        uw_device_list_free(list);
+        return r;
+    }
+    *ret_list = list;
+    return 0;
 }
 
 int
 uw_find_list(struct uw_server *server, struct uw_usec timeout, struct uw_device_list **ret_list,
              struct uw_fault *fault)
 {
-    struct uw_loop *loop = uw_server_loop(server);
-    struct uw_device_list *list, *all;
-    int r = uw_server_list(server, timeout, &list, fault);
+    return uw_find_list_with(server, UW_FIND_HELD, timeout, ret_list, fault);
+}
 
-    if (r < 0)
-        return r;
-    uw_loop_lock(loop);
-    all = with_ours_locked(server, list);
-    uw_loop_unlock(loop);
-    uw_device_list_free(list);
-    if (!all) {
-        uw_fault_set(fault, UW_ERROR_NO_MEMORY, "list devices");
-        return UW_ERROR_NO_MEMORY;
-    }
-    *ret_list = all;
-    return 0;
+int
+uw_find_is_held(const struct uw_device_info *info)
+{
+    return strncmp(info->path, UW_SHARED_PATH, strlen(UW_SHARED_PATH)) == 0;
 }
 
 /* ---- one try ---- */
@@ -287,7 +364,7 @@ explain_refusal(struct uw_server *server, const char *busid, struct uw_usec time
 
     if (uw_server_list(server, timeout, &list, NULL) < 0)
         return UW_ERROR_ACCESS;
-    r = lists(list, busid) ? UW_ERROR_BUSY : UW_ERROR_NO_DEVICE;
+    r = uw_device_list_find(list, busid) ? UW_ERROR_BUSY : UW_ERROR_NO_DEVICE;
     uw_device_list_free(list);
     if (fault) {
         fault->code = r;
@@ -310,7 +387,7 @@ try_once(struct uw_server *server, const struct uw_choice *choice, struct uw_use
         r = uw_device_import(server, choice->busid, timeout, ret_device, fault);
         return r == UW_ERROR_ACCESS ? explain_refusal(server, choice->busid, timeout, fault) : r;
     }
-    r = uw_find_list(server, timeout, &list, fault);
+    r = uw_find_list_with(server, UW_FIND_HELD | UW_FIND_OURS, timeout, &list, fault);
     if (r < 0)
         return r;
     r = choose(server, choice, list, timeout, ret_device, ret_candidates, fault);

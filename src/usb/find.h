@@ -9,9 +9,15 @@
 /* The first pause between two tries; each is twice as long as the one before. */
 #define UW_FIND_PAUSE_US 100000u
 
-/* What a server offers, with what this loop has imported of it: many hide what is in use. */
-int uw_find_list(struct uw_server *server, struct uw_usec timeout, struct uw_device_list **ret_list,
-                 struct uw_fault *fault);
+/* What a server may hide, as it is in use. */
+enum uw_find_source {
+    UW_FIND_HELD = 1, /* by brokers */
+    UW_FIND_OURS = 2  /* imported by this loop */
+};
+
+/* The list of the server with that of these sources (or-ed). */
+int uw_find_list_with(struct uw_server *server, unsigned sources, struct uw_usec timeout,
+                      struct uw_device_list **ret_list, struct uw_fault *fault);
 
 /* Absent, or in use: worth waiting for. */
 int uw_find_may_pass(int error);

@@ -190,6 +190,15 @@ uw_device_list_get(const struct uw_device_list *list, unsigned index)
     return index < list->count ? &list->infos[index] : NULL;
 }
 
+const struct uw_device_info *
+uw_device_list_find(const struct uw_device_list *list, const char *busid)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (strcmp(list->infos[i].busid, busid) == 0)
+            return &list->infos[i];
+    return NULL;
+}
+
 const char *
 uw_speed_name(uint32_t speed)
 {

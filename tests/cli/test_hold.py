@@ -97,6 +97,27 @@ def other_users_are_refused(lab):
 
 
 @test
+def it_is_listed_where_the_server_hides_it(lab):
+    run = {'environment': _runtime(lab)}
+    with lab.bench('--personality', 'linux-hiding', '--device', 'cp2102:count=2') as bench, \
+            _held(lab, bench, '--busid', '1-2'):
+        lines = bench('list', **run).text.splitlines()
+        expect_equal([(line.split()[0], line.endswith('(held)')) for line in lines],
+                     [('1-1', False), ('1-2', True)])
+        expect_equal([(d['busid'], d['held']) for d in bench('list', '--json', **run).json()],
+                     [('1-1', False), ('1-2', True)])
+        expect_equal(bench('list', '--vid', 'dead', **run).text, '')
+        ports = bench('serial', '--list', '--json', **run).json()
+        expect_equal([p['busid'] for p in ports], ['1-1', '1-2'])
+        for choice, busid in ((['--serial', ports[1]['serial']], '1-2'), (['-b', '1-2'], '1-2')):
+            expect_equal(bench('probe', '--json', *choice, **run).json()['busid'], busid)
+        # Of two that match, none is taken because somebody holds it.
+        for command in (['probe'], ['probe', '--vid', '10c4'], ['hold']):
+            told = bench(*command, status=4, **run).errors
+            expect('--busid 1-1' in told and '--busid 1-2' in told, told)
+
+
+@test
 def two_held_devices(lab):
     with lab.bench('--device', 'esp:count=2') as bench:
         run = {'environment': _runtime(lab)}

@@ -9,7 +9,7 @@ from simbench import expect, expect_equal, main, test  # noqa: E402
 # The keys of a device, and their types: vid and pid are text, all else that counts is a number.
 DEVICE = {'busid': str, 'path': str, 'busnum': int, 'devnum': int, 'speed': int, 'vid': str,
           'pid': str, 'bcd_device': int, 'class': int, 'subclass': int, 'protocol': int,
-          'configuration_value': int, 'num_configurations': int, 'interfaces': list}
+          'configuration_value': int, 'num_configurations': int, 'interfaces': list, 'held': bool}
 INTERFACE = {'class': int, 'subclass': int, 'protocol': int}
 
 

@@ -20,13 +20,13 @@ serve(void *arg)
 }
 
 void
-rig_start(const char *devices, const char *chosen)
+rig_start(const char *personality, const char *devices, const char *chosen)
 {
     char copy[256], address[64], *rest = copy, *word;
     struct uw_fault fault;
     uint16_t port;
 
-    if (uw_sim_new(NULL, &sim) < 0)
+    if (uw_sim_new(NULL, &sim) < 0 || uw_sim_set_personality(sim, personality) < 0)
         abort();
     snprintf(copy, sizeof(copy), "%s", devices);
     while ((word = strtok_r(rest, " ", &rest)))

@@ -13,9 +13,10 @@
 
 #include "libusb/dropin.h"
 
-/* Starts a bench with these devices (uw_sim_add's words, separated by blanks) and sets
- * USBWIRE_SERVERS and USBWIRE_DEVICES. Before the first call of libusb. */
-void rig_start(const char *devices, const char *chosen);
+/* Starts a bench that behaves as this server does, with these devices (uw_sim_add's words,
+ * separated by blanks), and sets USBWIRE_SERVERS and USBWIRE_DEVICES. Before the first call of
+ * libusb. */
+void rig_start(const char *personality, const char *devices, const char *chosen);
 void rig_stop(void);
 
 /* The numbers of the simulated devices. */

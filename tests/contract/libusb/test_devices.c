@@ -292,7 +292,7 @@ main(void)
     };
     int r;
 
-    rig_start("source-sink loopback keyboard disk", "1209:0002,1209:0003,1-3");
+    rig_start("linux", "source-sink loopback keyboard disk", "1209:0002,1209:0003,1-3");
     r = cmocka_run_group_tests(tests, NULL, NULL);
     rig_stop();
     return r;

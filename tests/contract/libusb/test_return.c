@@ -217,7 +217,7 @@ main(void)
     };
     int r;
 
-    rig_start("dfu:runtime=moves faulty loopback", "1209:0017,1-2");
+    rig_start("linux", "dfu:runtime=moves faulty loopback", "1209:0017,1-2");
     r = cmocka_run_group_tests(tests, NULL, NULL);
     rig_stop();
     return r;

@@ -408,7 +408,7 @@ main(void)
     };
     int r;
 
-    rig_start("source-sink loopback keyboard", "all");
+    rig_start("linux", "source-sink loopback keyboard", "all");
     r = cmocka_run_group_tests(tests, NULL, NULL);
     rig_stop();
     return r;

@@ -546,7 +546,7 @@ main(void)
     };
     int r;
 
-    rig_start("loopback", "all");
+    rig_start("linux", "loopback", "all");
     r = cmocka_run_group_tests(tests, NULL, NULL);
     rig_stop();
     return r;

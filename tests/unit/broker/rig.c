@@ -34,15 +34,13 @@ program_end(struct program *p)
     memset(p, 0, sizeof(*p));
 }
 
-/* As a command does: brokers first. */
 int
 rig_join(struct program *p)
 {
     struct uw_choice choice;
-    struct uw_fault fault;
 
     uw_choice_init(&choice);
-    return uw_broker_find(p->server, &choice, LONG, &p->device, &fault);
+    return uw_find(p->server, &choice, uw_usec(0), LONG, &p->device, NULL, NULL);
 }
 
 struct setup *

@@ -35,7 +35,7 @@ struct setup *rig_start_joined(const char *device);
 /* Also sees that nothing is left behind. */
 void rig_end(struct setup *setup);
 
-/* As a command does: through a broker. */
+/* As a command does, which has named the server only. */
 int rig_join(struct program *program);
 
 int rig_read(struct program *program, uint8_t endpoint, void *data, size_t size,

@@ -97,24 +97,82 @@ test_iso(void **state)
     rig_end(s);
 }
 
+/* ---- finding ---- */
+
+static int
+find(struct setup *s, struct uw_choice choice)
+{
+    return uw_find(s->one.server, &choice, uw_usec(0), LONG, &s->one.device, NULL, NULL);
+}
+
+static struct uw_choice
+choice(int vid, const char *serial, const char *busid)
+{
+    return (struct uw_choice){.vid = vid, .pid = -1, .serial = serial, .busid = busid};
+}
+
+/* Whether its server shows it meanwhile or not. */
 static void
 test_found_by_choice(void **state)
 {
-    struct setup *s = rig_start("linux", "esp:serial=s1");
-    struct uw_choice choice;
-    struct uw_fault fault;
+    static const char *const names[] = {"linux", "linux-hiding", "jiegec", "hq"};
 
     (void)state;
-    uw_choice_init(&choice);
-    choice.vid = 0x1209;
-    assert_int_equal(uw_broker_find(s->one.server, &choice, LONG, &s->one.device, &fault),
-                     UW_ERROR_NOT_FOUND);
-    choice.vid = 0x303a;
-    choice.serial = "s2";
-    assert_int_equal(uw_broker_find(s->one.server, &choice, LONG, &s->one.device, &fault),
-                     UW_ERROR_NOT_FOUND);
-    choice.serial = "s1";
-    assert_int_equal(uw_broker_find(s->one.server, &choice, LONG, &s->one.device, &fault), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct setup *s = rig_start(names[i], "esp:serial=s1");
+        const char *busid = uw_device_info(s->holder.device)->busid;
+        struct uw_choice choices[] = {choice(-1, NULL, NULL), choice(0x303a, NULL, NULL),
+                                      choice(-1, "s1", NULL), choice(-1, NULL, busid)};
+
+        for (size_t j = 0; j < sizeof(choices) / sizeof(choices[0]); j++) {
+            assert_int_equal(find(s, choices[j]), 0);
+            assert_int_equal(uw_broker_clients(s->broker), 1);
+            assert_true(uw_find_is_held(uw_device_info(s->one.device)));
+            uw_device_free(s->one.device);
+            s->one.device = NULL;
+            while (uw_broker_clients(s->broker))
+                (void)uw_loop_wait(s->one.loop, uw_msec(1));
+        }
+        assert_int_equal(find(s, choice(0x1209, NULL, NULL)), UW_ERROR_NOT_FOUND);
+        assert_int_equal(find(s, choice(0x303a, "s2", NULL)), UW_ERROR_NOT_FOUND);
+        rig_end(s);
+    }
+}
+
+/* One import is one connection, also to a broker. */
+static void
+test_found_twice(void **state)
+{
+    struct setup *s = rig_start_joined("esp");
+    struct uw_device *again;
+
+    (void)state;
+    assert_int_equal(
+        uw_device_import(s->one.server, uw_device_info(s->one.device)->busid, LONG, &again, NULL),
+        0);
+    assert_ptr_equal(again, s->one.device);
+    assert_int_equal(uw_broker_clients(s->broker), 2);
+    uw_device_free(again);
+    rig_end(s);
+}
+
+/* Of two that match, none is taken because somebody holds it. */
+static void
+test_ambiguous(void **state)
+{
+    struct setup *s = rig_start("linux-hiding", "esp:count=2");
+    struct uw_device_list *list;
+
+    (void)state;
+    assert_int_equal(find(s, choice(0x303a, NULL, NULL)), UW_ERROR_AMBIGUOUS);
+    assert_int_equal(uw_server_list(s->one.server, LONG, &list, NULL), 0);
+    assert_int_equal(uw_device_list_count(list), 1);
+    uw_device_list_free(list);
+    assert_int_equal(uw_find_list(s->one.server, LONG, &list, NULL), 0);
+    assert_int_equal(uw_device_list_count(list), 2);
+    assert_true(uw_find_is_held(uw_device_list_find(list, "1-1")));
+    assert_false(uw_find_is_held(uw_device_list_find(list, "1-2")));
+    uw_device_list_free(list);
     rig_end(s);
 }
 
@@ -123,16 +181,26 @@ static void
 test_other_servers(void **state)
 {
     struct setup *s = rig_start("linux", "esp");
-    struct uw_choice choice;
     struct uw_server *other;
+
+    (void)state;
+    assert_int_equal(uw_server_new(s->one.loop, "localhost", s->stand.port, &other, NULL), 0);
+    assert_int_equal(uw_device_import(other, "1-1", LONG, &s->one.device, NULL), UW_ERROR_BUSY);
+    uw_server_free(other);
+    rig_end(s);
+}
+
+/* What is shared already is not shared once more, from hand to hand. */
+static void
+test_no_chain(void **state)
+{
+    struct setup *s = rig_start_joined("esp");
+    struct uw_broker *second;
     struct uw_fault fault;
 
     (void)state;
-    uw_choice_init(&choice);
-    assert_int_equal(uw_server_new(s->one.loop, "127.0.0.2", s->stand.port, &other, &fault), 0);
-    assert_int_equal(uw_broker_find(other, &choice, LONG, &s->one.device, &fault),
-                     UW_ERROR_NOT_FOUND);
-    uw_server_free(other);
+    assert_int_equal(uw_broker_new(s->one.device, &second, &fault), UW_ERROR_BUSY);
+    assert_non_null(strstr(fault.came, "another process shares it already"));
     rig_end(s);
 }
 
@@ -163,7 +231,7 @@ test_left_behind(void **state)
     s->broker = NULL;
     assert_int_equal(bind(fd, (struct sockaddr *)(void *)&a, sizeof(a)), 0);
     close(fd);
-    assert_int_equal(rig_join(&s->one), UW_ERROR_NOT_FOUND);
+    assert_int_equal(rig_join(&s->one), UW_ERROR_BUSY);
     assert_int_equal(uw_broker_new(s->holder.device, &s->broker, &fault), 0);
     assert_int_equal(rig_join(&s->one), 0);
     rig_end(s);
@@ -182,7 +250,7 @@ test_open_folder(void **state)
     snprintf(path, sizeof(path), "%s/usbwire", s->folder);
     assert_int_equal(chmod(path, 0770), 0);
     assert_int_equal(uw_broker_new(s->holder.device, &broker, &fault), UW_ERROR_ACCESS);
-    assert_int_equal(rig_join(&s->one), UW_ERROR_NOT_FOUND);
+    assert_int_equal(rig_join(&s->one), UW_ERROR_BUSY);
     assert_int_equal(chmod(path, 0700), 0);
     rig_end(s);
 }
@@ -270,6 +338,22 @@ has_ended(const struct program *p)
     return uw_device_status(p->device) < 0;
 }
 
+/* How many devices the broker itself lists. */
+static unsigned
+offered(struct setup *s)
+{
+    struct uw_device_list *list;
+    struct uw_server *broker;
+    unsigned n;
+
+    assert_int_equal(uw_server_new(s->one.loop, uw_broker_address(s->broker), 0, &broker, NULL), 0);
+    assert_int_equal(uw_server_list(broker, LONG, &list, NULL), 0);
+    n = uw_device_list_count(list);
+    uw_device_list_free(list);
+    uw_server_free(broker);
+    return n;
+}
+
 /* The device comes back as another, and is shared again under the same address. */
 static void
 test_replaced(void **state)
@@ -284,7 +368,7 @@ test_replaced(void **state)
     rig_wait(&s->two, has_ended);
     uw_device_free(s->one.device);
     s->one.device = NULL;
-    assert_int_equal(rig_join(&s->one), UW_ERROR_NOT_FOUND);
+    assert_int_equal(offered(s), 0);
     assert_int_equal(uw_device_find_again(s->holder.device, LONG, &successor, NULL), 0);
     uw_broker_replace(s->broker, successor);
     uw_device_free(s->holder.device);
@@ -358,7 +442,7 @@ test_broker_ends(void **state)
     assert_ptr_equal(uw_queue_pop(queue), urb);
     assert_true(uw_urb_status(urb) < 0);
     assert_true(uw_device_status(s->one.device) < 0);
-    assert_int_equal(rig_join(&s->two), UW_ERROR_NOT_FOUND);
+    assert_int_equal(rig_join(&s->two), UW_ERROR_BUSY);
     /* The device is not gone: the import goes on. */
     assert_int_equal(uw_device_status(s->holder.device), 0);
     uw_urb_free(urb);
@@ -401,6 +485,9 @@ main(void)
         cmocka_unit_test(test_large_transfers),
         cmocka_unit_test(test_iso),
         cmocka_unit_test(test_found_by_choice),
+        cmocka_unit_test(test_found_twice),
+        cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_no_chain),
         cmocka_unit_test(test_other_servers),
         cmocka_unit_test(test_one_broker_a_device),
         cmocka_unit_test(test_left_behind),

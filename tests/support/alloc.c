@@ -12,39 +12,30 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
-static long left = -1;
-static int failed, paused;
+static _Thread_local unsigned left;
+static _Thread_local int armed, failed;
 
 void
-alloc_fail_at(long n)
+alloc_fail_at(unsigned n)
 {
     left = n;
-    failed = paused = 0;
+    failed = 0;
+    armed = 1;
 }
 
 int
-alloc_has_failed(void)
+alloc_end(void)
 {
+    armed = 0;
     return failed;
-}
-
-void
-alloc_pause(void)
-{
-    paused++;
-}
-
-void
-alloc_go_on(void)
-{
-    paused--;
 }
 
 static int
 fails(void)
 {
-    if (paused || left < 0 || left-- > 0)
+    if (!armed || left-- > 0)
         return 0;
+    armed = 0;
     failed = 1;
     return 1;
 }

@@ -4,14 +4,10 @@
 #ifndef UW_TESTS_ALLOC_H
 #define UW_TESTS_ALLOC_H
 
-/* The nth allocation from now on fails, once; negative: none does. */
-void alloc_fail_at(long n);
+/* The nth allocation from now on (0: the next) of this thread fails, once. */
+void alloc_fail_at(unsigned n);
 
-/* 1 when the planned failure has happened. */
-int alloc_has_failed(void);
-
-/* Between these, allocations neither fail nor count: for what belongs to the test itself. */
-void alloc_pause(void);
-void alloc_go_on(void);
+/* No more failures. 1 when the one asked for has happened. */
+int alloc_end(void);
 
 #endif

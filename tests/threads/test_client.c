@@ -9,87 +9,11 @@
 
 #include "client/service.h"
 #include "support/client.h"
+#include "support/keeper.h"
 
 #define THREADS 6
 
-/* ---- servers ---- */
-
-#define HELD_MAX 64
-
-/* A read of endpoint 0x8f is kept until vendor request 99 lets one go, or the next to come. IN of
- * others is answered with counting bytes of that endpoint, everything else accepted. */
-static void
-act_keep(struct stage *stage, int fd, unsigned number)
-{
-    struct uw_pdu pdu, held[HELD_MAX];
-    uint8_t next[16] = {0};
-    unsigned kept = 0, free_ones = 0;
-
-    (void)number;
-    if (!stage_import(fd, NULL))
-        return;
-    while (stage_command(fd, &pdu, NULL, 0)) {
-        uint8_t data[512] = {0};
-        size_t n = (size_t)pdu.length;
-        unsigned ep = pdu.ep & 15u;
-
-        if (pdu.command == UW_CMD_UNLINK) {
-            for (unsigned i = 0; i < kept; i++)
-                if (held[i].seqnum == pdu.target)
-                    held[i] = held[--kept];
-            stage_unlinked(fd, &pdu, -104);
-            continue;
-        }
-        if (ep == 15 && pdu.direction == UW_DIR_IN) {
-            if (free_ones) {
-                free_ones--;
-                stage_reply(fd, &pdu, 0, data, 64);
-            } else if (kept < HELD_MAX) {
-                held[kept++] = pdu;
-            }
-            stage_reach(stage, kept);
-            continue;
-        }
-        if (pdu.direction == UW_DIR_IN && n > sizeof(data))
-            n = sizeof(data);
-        for (size_t i = 0; pdu.direction == UW_DIR_IN && i < n; i++)
-            data[i] = next[ep]++;
-        if (ep == 0 && pdu.setup[1] == 99 && kept)
-            stage_reply(fd, &held[--kept], 0, data, 64);
-        else if (ep == 0 && pdu.setup[1] == 99)
-            free_ones++;
-        stage_reply(fd, &pdu, 0, data, n);
-    }
-}
-
 /* ---- nobody holds up anybody ---- */
-
-static void *
-read_silent_endpoint(void *arg)
-{
-    uint8_t data[64];
-
-    return (void *)(intptr_t)client_transfer((struct client *)arg, 0x8f, data, 64, NULL);
-}
-
-static int
-let_one_go(struct client *c)
-{
-    struct uw_urb urb = {0};
-    uint8_t data[1];
-    int r;
-
-    uw_urb_init(&urb);
-    uw_urb_set_control(&urb, NULL, 0xc0, 99, 0, 0, data, 1);
-    uw_loop_lock(c->loop);
-    r = uw_import_submit_locked(c->import, &urb, NULL);
-    if (r == 0) {
-        uw_urb_wait_locked(c->loop, &urb);
-        r = urb.x.status;
-    }
-    uw_loop_unlock(c->loop);
-    return r;
-}
 
 /* While one thread is blocked in a read - it leads - writes and control transfers of others go
  * through. If they did not this test would not end. */
@@ -102,16 +26,16 @@ test_blocked_read_delays_nobody(void **state)
     void *r;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
-    reader = client_thread(read_silent_endpoint, &c);
+    reader = client_thread(keeper_read, &c);
     stage_await(c.stage, 1);
     for (int i = 0; i < 50; i++) {
         assert_int_equal(client_transfer(&c, 0x01, data, sizeof(data), NULL), UW_OK);
         assert_int_equal(client_transfer(&c, 0x80, data, 18, NULL), UW_OK);
         assert_int_equal(client_transfer(&c, 0x81, data, 64, NULL), UW_OK);
     }
-    assert_int_equal(let_one_go(&c), UW_OK);
+    assert_int_equal(keeper_let_go(&c), UW_OK);
     assert_int_equal(pthread_join(reader, &r), 0);
     assert_int_equal((intptr_t)r, UW_OK);
     client_stop(&c);
@@ -179,7 +103,7 @@ test_many_threads(void **state)
     struct client c;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
     run_workers(&c, 50);
     client_stop(&c);
@@ -206,7 +130,7 @@ test_service_among_them(void **state)
     struct client c;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
     for (unsigned i = 0; i < 2; i++) {
         holders[i] = (struct worker){&c, 0, 100, 0};
@@ -230,16 +154,16 @@ test_lead_is_handed_over(void **state)
     struct client c;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
     for (int round = 0; round < 5; round++) {
         pthread_t threads[THREADS];
         void *r;
 
         for (unsigned i = 0; i < THREADS; i++)
-            threads[i] = client_thread(read_silent_endpoint, &c);
+            threads[i] = client_thread(keeper_read, &c);
         for (unsigned i = 0; i < THREADS; i++)
-            assert_int_equal(let_one_go(&c), UW_OK);
+            assert_int_equal(keeper_let_go(&c), UW_OK);
         for (unsigned i = 0; i < THREADS; i++) {
             assert_int_equal(pthread_join(threads[i], &r), 0);
             assert_int_equal((intptr_t)r, UW_OK);
@@ -279,7 +203,7 @@ test_cancel_races_completion(void **state)
     pthread_t thread;
 
     (void)state;
-    client_start(&r.c, act_keep, NULL);
+    client_start(&r.c, keeper_act, NULL);
     client_must_import(&r.c);
     r.rounds = 30;
     assert_int_equal(pthread_barrier_init(&r.barrier, NULL, 2), 0);
@@ -326,7 +250,7 @@ test_freed_while_waited_for(void **state)
         pthread_t thread;
         void *r;
 
-        client_start(&c, act_keep, NULL);
+        client_start(&c, keeper_act, NULL);
         client_must_import(&c);
         urb = client_submit(&c, 0x8f, 64, 0);
         thread = client_thread(wait_for_one, &c);
@@ -367,7 +291,7 @@ test_imports_come_and_go(void **state)
     struct client c;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
     for (unsigned i = 0; i < 2; i++) {
         workers[i] = (struct worker){&c, (uint8_t)i, 12, 0};
@@ -402,7 +326,7 @@ test_interrupts(void **state)
     pthread_t thread;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
     w = (struct worker){&c, 0, 2000, 0};
     thread = client_thread(interrupt_often, &w);
@@ -449,7 +373,7 @@ test_queue_descriptor(void **state)
     void *n;
 
     (void)state;
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
     thread = client_thread(poll_queue, &c);
     for (int i = 0; i < 20; i++) {

@@ -8,63 +8,7 @@
 #include <string.h>
 
 #include "support/client.h"
-
-#define HELD_MAX 8
-
-/* Reads are kept, and taken back where that is asked for; vendor request 99 lets one go. */
-static void
-act_keep(struct stage *stage, int fd, unsigned number)
-{
-    static const uint8_t data[64];
-    struct uw_pdu pdu, held[HELD_MAX];
-    unsigned kept = 0;
-
-    (void)number;
-    if (!stage_import(fd, NULL))
-        return;
-    while (stage_command(fd, &pdu, NULL, 0)) {
-        if (pdu.command == UW_CMD_UNLINK) {
-            for (unsigned i = 0; i < kept; i++)
-                if (held[i].seqnum == pdu.target)
-                    held[i] = held[--kept];
-            stage_unlinked(fd, &pdu, -104);
-        } else if (pdu.ep && kept < HELD_MAX) {
-            held[kept++] = pdu;
-            stage_reach(stage, kept);
-        } else {
-            if (pdu.setup[1] == 99 && kept)
-                stage_reply(fd, &held[--kept], 0, data, 64);
-            stage_reply(fd, &pdu, 0, data, (size_t)pdu.length);
-        }
-    }
-}
-
-static void *
-read_silent_endpoint(void *arg)
-{
-    uint8_t data[64];
-
-    return (void *)(intptr_t)client_transfer((struct client *)arg, 0x8f, data, 64, NULL);
-}
-
-static int
-let_one_go(struct client *c)
-{
-    struct uw_urb urb = {0};
-    uint8_t data[1];
-    int r;
-
-    uw_urb_init(&urb);
-    uw_urb_set_control(&urb, NULL, 0xc0, 99, 0, 0, data, 1);
-    uw_loop_lock(c->loop);
-    r = uw_import_submit_locked(c->import, &urb, NULL);
-    if (r == 0) {
-        uw_urb_wait_locked(c->loop, &urb);
-        r = urb.x.status;
-    }
-    uw_loop_unlock(c->loop);
-    return r;
-}
+#include "support/keeper.h"
 
 /* A thread is cancelled inside its read, as leader and as follower. Its URB, which lies on its
  * stack, is out of the engine before the stack is gone, the lock is free, and the others go on. */
@@ -75,18 +19,18 @@ cancel_one(int leader)
     struct client c;
     void *r;
 
-    client_start(&c, act_keep, NULL);
+    client_start(&c, keeper_act, NULL);
     client_must_import(&c);
-    first = client_thread(read_silent_endpoint, &c); /* leads */
+    first = client_thread(keeper_read, &c); /* leads */
     stage_await(c.stage, 1);
-    second = client_thread(read_silent_endpoint, &c);
+    second = client_thread(keeper_read, &c);
     stage_await(c.stage, 2);
     victim = leader ? first : second;
     other = leader ? second : first;
     assert_int_equal(pthread_cancel(victim), 0);
     assert_int_equal(pthread_join(victim, &r), 0);
     assert_ptr_equal(r, PTHREAD_CANCELED);
-    assert_int_equal(let_one_go(&c), UW_OK);
+    assert_int_equal(keeper_let_go(&c), UW_OK);
     assert_int_equal(pthread_join(other, &r), 0);
     assert_int_equal((intptr_t)r, UW_OK);
     assert_int_equal(client_run(&c, 0x80, 18, 0), UW_OK);
@@ -190,7 +134,7 @@ test_cancelled_anywhere(void **state)
     static struct busy b;
 
     (void)state;
-    client_start(&b.c, act_keep, NULL);
+    client_start(&b.c, keeper_act, NULL);
     client_must_import(&b.c);
     for (unsigned i = 0; i < 100; i++) {
         pthread_t thread = client_thread(transfer_for_ever, &b);

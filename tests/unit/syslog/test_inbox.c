@@ -161,7 +161,7 @@ test_no_memory(void **state)
     assert_int_equal(uw_syslog_inbox_new(rig.loop, &inbox), UW_ERROR_NO_MEMORY);
     alloc_fail_at(0);
     put(&rig, 1);
-    alloc_fail_at(-1);
+    alloc_end();
     assert_null(inbox);
     assert_int_equal(uw_syslog_inbox_dropped(rig.inbox), 1);
     teardown(&rig);

@@ -12,7 +12,7 @@
 #include <usbwire/descriptor.h>
 #include <usbwire/error.h>
 
-#include "oom.h"
+#include "support/alloc.h"
 #include "vector.h"
 
 static struct uw_config *
@@ -431,9 +431,9 @@ test_no_memory(void **state)
 
     (void)state;
     for (;; n++) {
-        oom_after(n);
+        alloc_fail_at(n);
         r = uw_config_parse(bytes, sizeof(bytes), &c);
-        if (!oom_end())
+        if (!alloc_end())
             break;
         assert_int_equal(r, UW_ERROR_NO_MEMORY);
         assert_null(c);

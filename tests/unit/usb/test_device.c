@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "oom.h"
 #include "rig.h"
+#include "support/alloc.h"
 
 static int
 import(struct rig *r, uint32_t ms, struct uw_fault *fault)
@@ -439,9 +439,9 @@ test_no_memory(void **state)
     for (n = 0;; n++) {
         int result, failed;
 
-        oom_after(n);
+        alloc_fail_at(n);
         result = import(r, 20000, NULL);
-        failed = oom_end();
+        failed = alloc_end();
         if (result < 0 && (!failed || result != UW_ERROR_NO_MEMORY))
             fail_msg("allocation %u: %s", n, uw_error_name(result));
         if (result == 0) {

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "oom.h"
 #include "rig.h"
+#include "support/alloc.h"
 
 #define SOON uw_msec(20000)
 
@@ -129,12 +129,12 @@ test_no_allocation(void **state)
 
     assert_int_equal(uw_control(r->device, 0x80, 6, 0x0100, 0, b, 18, SOON, NULL, NULL), 0);
     assert_int_equal(uw_transfer(r->device, 0x02, b, 64, SOON, NULL, NULL), 0);
-    oom_after(0);
+    alloc_fail_at(0);
     for (unsigned i = 0; i < 10; i++) {
         assert_int_equal(uw_control(r->device, 0x80, 6, 0x0100, 0, b, 18, SOON, NULL, NULL), 0);
         assert_int_equal(uw_transfer(r->device, 0x02, b, 64, SOON, NULL, NULL), 0);
     }
-    assert_int_equal(oom_end(), 0);
+    assert_int_equal(alloc_end(), 0);
 }
 
 #define ROW(test) cmocka_unit_test_setup_teardown(test, rig_set_up_imported, rig_tear_down)

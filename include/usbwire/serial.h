@@ -22,8 +22,8 @@
  * writes what was put into the output buffer. Servers on which an open read blocks everything else
  * are read only where that can do no harm: chips that answer by themselves (FTDI) or can be asked
  * first (CP210x) in the background, others only while somebody waits in uw_serial_read or
- * uw_serial_wait; writes then wait for the device and fail with HELD when such a read is in their
- * way.
+ * uw_serial_wait, or, for who polls uw_serial_fd, from what was written until an answer came;
+ * writes then wait for the device and fail with HELD when such a read is in their way.
  *
  * DTR and RTS. Boards with a reset circuit look at both lines, so a change of one is held for up to
  * 2 ms and sent together with a following change of the other in one request; setting a line to

@@ -12,7 +12,8 @@
 
 #include "engine/internal.h"
 
-/* Servers that cancel a read nobody cancelled, over and over: after this many it is an error. */
+/* Servers that cancel a read nobody cancelled, over and over: after this many it is an error. Not
+ * where a time-out of theirs explains it, which ends all reads of an endpoint on some. */
 #define IDLE_CANCELS_MAX 50u
 
 static struct uw_xfer *
@@ -323,6 +324,10 @@ is_idle(struct uw_engine *e, const struct uw_post *p, int error, size_t size)
     if (error == UW_OK)
         return (e->profile->flags & UW_PROF_EMPTY_IS_IDLE) != 0;
     /* The server's own time-out, or a sibling's, is not ours. */
+    if (error == UW_ERROR_TIMEOUT) {
+        e->profile = uw_profile_refine(e->profile, UW_SEEN_READ_TIMEOUT);
+        ep->idle_count = 0;
+    }
     return error == UW_ERROR_TIMEOUT ||
            (error == UW_ERROR_CANCELLED && ++ep->idle_count <= IDLE_CANCELS_MAX);
 }

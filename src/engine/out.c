@@ -386,7 +386,7 @@ result(struct uw_engine *e, struct uw_post *p, struct uw_xfer *x)
     /* Several servers say 0 for all of it. */
     if (error == UW_OK && actual == 0)
         actual = p->length;
-    else if (error == UW_OK && x->type == UW_BULK && p->length)
+    else if (error == UW_OK && p->length)
         e->profile = uw_profile_refine(e->profile, UW_SEEN_OUT_LENGTH);
     p->acked = actual < p->length ? actual : p->length;
     return error;

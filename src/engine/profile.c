@@ -19,6 +19,7 @@ static const struct {
     enum uw_observation seen;
     enum uw_profile_id to;
 } refinements[] = {
+    {UW_PROFILE_ESP_BRIDGE, UW_SEEN_READ_TIMEOUT, UW_PROFILE_ESP_BRIDGE_8},
     {UW_PROFILE_ESP_BRIDGE, UW_SEEN_OUT_LENGTH, UW_PROFILE_ESP_BRIDGE_S31},
     {UW_PROFILE_ESP_BRIDGE_8, UW_SEEN_OUT_LENGTH, UW_PROFILE_ESP_BRIDGE_S31},
 };

@@ -57,7 +57,8 @@ enum uw_profile_id {
 
 /* What an engine can see a server do. */
 enum uw_observation {
-    UW_SEEN_OUT_LENGTH /* bulk OUT success with its real actual_length */
+    UW_SEEN_OUT_LENGTH,  /* OUT success with its real actual_length */
+    UW_SEEN_READ_TIMEOUT /* a read that the server gave up by itself */
 };
 
 const struct uw_profile *uw_profile_get(enum uw_profile_id id);

@@ -14,8 +14,10 @@ gate_is_open(struct uw_engine *e)
 {
     struct uw_gate *g = e->gate;
 
-    if (!e->profile->in_flight || e->profile->scope != UW_SCOPE_SERVER)
+    if (!e->profile->in_flight || e->profile->scope != UW_SCOPE_SERVER) {
+        uw_list_remove(&e->gate_link); /* it may have had to wait before the profile was refined */
         return 1;
+    }
     /* Places go to engines in the order in which they asked. */
     if (g->inside < e->profile->in_flight &&
         (e->granted || uw_list_empty(&g->waiting) || g->waiting.next == &e->gate_link)) {

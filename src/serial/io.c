@@ -4,6 +4,9 @@
 #include "base/fault.h"
 #include "serial/port.h"
 
+#define WRITE_TIMEOUT_MS                                                                           \
+    5000u /* of a write that nobody waits for, where it may be in a read's way */
+
 /* What a waiting call waits for. */
 struct wish {
     struct uw_serial *port;
@@ -163,7 +166,9 @@ uw_serial_write(struct uw_serial *p, const void *buf, size_t size, struct uw_use
     r = serial_check_locked(p, fault);
     if (r == 0)
         serial_lines_settle(p);
-    p->write_timeout = p->reading == SERIAL_READ_WHEN_WAIT ? timeout : uw_never();
+    p->write_timeout = p->reading != SERIAL_READ_WHEN_WAIT ? uw_never()
+                       : timeout.us > 0                    ? timeout
+                                                           : uw_msec(WRITE_TIMEOUT_MS);
     while (r == 0 && n < size) {
         n += serial_ring_put(&p->output, (const uint8_t *)buf + n, size - n);
         serial_pump_locked(p);

@@ -89,8 +89,9 @@ struct uw_serial {
 
     struct serial_ring input, output;
     enum serial_reading reading;
-    unsigned depth;      /* reads to have open */
-    unsigned waiting;    /* threads that wait for data */
+    unsigned depth;   /* reads to have open */
+    unsigned waiting; /* threads that wait for data */
+    int answer_due;   /* to what was written: nothing was read since, or as much as was asked for */
     size_t asked_bytes;  /* the chip said so many wait, and no read was made since */
     unsigned reads_made; /* counted up */
     struct serial_lane reads[SERIAL_READS], writes[SERIAL_WRITES], note;

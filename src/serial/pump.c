@@ -142,6 +142,8 @@ read_completed(struct uw_urb *urb)
     take_data(lane->port, lane);
     if (urb->x.status < 0)
         read_failed(lane->port, urb);
+    else
+        lane->port->answer_due = urb->x.actual == lane->size;
     lane_completed(lane);
 }
 
@@ -170,6 +172,7 @@ write_completed(struct uw_urb *urb)
 
     p->writing -= lane->size;
     p->counts.sent += urb->x.actual;
+    p->answer_due = urb->x.status == UW_OK;
     if (urb->x.status < 0 && urb->x.status != UW_ERROR_CANCELLED) {
         uw_urb_fault_locked(urb, &fault);
         serial_note_failure(p, urb->x.status, &fault);
@@ -200,6 +203,13 @@ submit(struct serial_lane *lane, uint8_t endpoint, size_t size, struct uw_usec t
     serial_end(p, r, &fault);
 }
 
+/* Who has a descriptor to poll waits nowhere, but has written and looks for the answer. */
+static int
+somebody_waits(const struct uw_serial *p)
+{
+    return p->waiting > 0 || (p->fd >= 0 && p->answer_due);
+}
+
 /* How many reads may be open now. */
 static unsigned
 wanted_reads(const struct uw_serial *p)
@@ -207,7 +217,7 @@ wanted_reads(const struct uw_serial *p)
     switch (p->reading) {
     case SERIAL_READ_ALWAYS: return p->depth;
     case SERIAL_READ_ASKED: return p->asked_bytes > 0;
-    case SERIAL_READ_WHEN_WAIT: return p->waiting > 0 && p->input.count == 0;
+    case SERIAL_READ_WHEN_WAIT: return somebody_waits(p) && p->input.count == 0;
     }
     return 0;
 }
@@ -272,13 +282,31 @@ pump_writes(struct uw_serial *p)
     }
 }
 
+/* How much may be open at this server, and when: as it is known by now. */
+static void
+choose_reading(struct uw_serial *p)
+{
+    const struct uw_profile *profile = uw_import_profile_locked(p->device->import);
+
+    p->depth = SERIAL_READS;
+    if (profile->in_flight && profile->in_flight / 2 < p->depth)
+        p->depth = profile->in_flight / 2 ? profile->in_flight / 2 : 1;
+    p->reading = SERIAL_READ_ALWAYS;
+    /* Where an empty read is answered, an open one is in nobody's way for long. */
+    if (!(profile->flags & UW_PROF_NO_SPECULATIVE_IN) || p->chip.driver->answers ||
+        profile->flags & UW_PROF_EMPTY_IS_IDLE)
+        return;
+    p->reading = p->chip.driver->counts ? SERIAL_READ_ASKED : SERIAL_READ_WHEN_WAIT;
+}
+
 void
 serial_pump_locked(struct uw_serial *p)
 {
     serial_runs_reap(p);
     if (p->stopping || p->status < 0)
         return;
-    if (p->note.bytes && !p->note.urb.in_flight)
+    choose_reading(p);
+    if (p->note.bytes && p->depth > 1 && !p->note.urb.in_flight)
         submit(&p->note, p->chip.notify, SERIAL_NOTE_SIZE, uw_never(), note_completed);
     pump_writes(p);
     pump_reads(p);
@@ -342,26 +370,6 @@ lane_init(struct uw_serial *p, struct serial_lane *lane, size_t size)
     return lane->bytes ? 0 : UW_ERROR_NO_MEMORY;
 }
 
-/* How much may be open at this server, and when. */
-static void
-choose_reading(struct uw_serial *p)
-{
-    const struct uw_profile *profile;
-
-    uw_loop_lock(p->loop);
-    profile = uw_import_profile_locked(p->device->import);
-    uw_loop_unlock(p->loop);
-    p->depth = SERIAL_READS;
-    if (profile->in_flight && profile->in_flight / 2 < p->depth)
-        p->depth = profile->in_flight / 2 ? profile->in_flight / 2 : 1;
-    p->reading = SERIAL_READ_ALWAYS;
-    /* Where an empty read is answered, an open one is in nobody's way for long. */
-    if (!(profile->flags & UW_PROF_NO_SPECULATIVE_IN) || p->chip.driver->answers ||
-        profile->flags & UW_PROF_EMPTY_IS_IDLE)
-        return;
-    p->reading = p->chip.driver->counts ? SERIAL_READ_ASKED : SERIAL_READ_WHEN_WAIT;
-}
-
 int
 serial_pump_init(struct uw_serial *p, size_t input)
 {
@@ -370,7 +378,6 @@ serial_pump_init(struct uw_serial *p, size_t input)
     p->pump.fire = pump;
     p->ask.fire = ask;
     uw_list_init(&p->runs);
-    choose_reading(p);
     p->write_timeout = uw_never();
     p->input.bytes = malloc(input);
     p->input.size = input;
@@ -378,11 +385,11 @@ serial_pump_init(struct uw_serial *p, size_t input)
     p->output.size = SERIAL_OUTPUT;
     if (!p->input.bytes || !p->output.bytes)
         return UW_ERROR_NO_MEMORY;
-    for (unsigned i = 0; r == 0 && i < p->depth; i++)
+    for (unsigned i = 0; r == 0 && i < SERIAL_READS; i++)
         r = lane_init(p, &p->reads[i], SERIAL_READ_SIZE);
     for (unsigned i = 0; r == 0 && i < SERIAL_WRITES; i++)
         r = lane_init(p, &p->writes[i], SERIAL_WRITE_SIZE);
-    if (r == 0 && p->chip.notify && p->chip.driver->notified && p->depth > 1)
+    if (r == 0 && p->chip.notify && p->chip.driver->notified)
         r = lane_init(p, &p->note, SERIAL_NOTE_SIZE);
     return r;
 }
@@ -392,6 +399,7 @@ serial_pump_start_locked(struct uw_serial *p)
 {
     p->stopping = 0;
     p->failures = 0;
+    choose_reading(p);
     serial_pump_now(p);
     uw_loop_set_timer(p->loop, &p->ask, uw_usec_add(uw_now(), ask_period(p)));
 }

@@ -30,7 +30,7 @@ enum sim_trait {
     SIM_DEAD_AFTER_STALL = 1 << 5,    /* -19 for ever after a stall */
     SIM_NO_ISO = 1 << 6,              /* -95 for isochronous URBs */
     SIM_RELEASES_BY_HOST = 1 << 7,    /* any closing connection of a host releases its device */
-    SIM_EMPTY_READS = 1 << 8,         /* a read that waits too long succeeds with no bytes */
+    SIM_READS_END = 1 << 8,           /* a read that waits too long ends without bytes */
     SIM_STALLS_SWALLOWED = 1 << 9,    /* status 0 and no bytes where a stall should be */
     SIM_NO_ALTSETTINGS = 1 << 10,     /* endpoints of an alternate setting do not work */
     SIM_OVERLONG = 1 << 11,           /* ignores wLength of GET_DESCRIPTOR */
@@ -43,7 +43,7 @@ enum sim_trait {
     SIM_STRICT = 1 << 18,             /* closes on a URB that Linux's usb_submit_urb refuses */
     SIM_STRICT_DIRECTION = 1 << 19,   /* -22 when direction and bmRequestType disagree */
     SIM_TRUNCATES = 1 << 20,          /* what has no room in a read is lost, with status 0 */
-    SIM_FLUSHES = 1 << 21,            /* an unlink fails all that waits at the endpoint */
+    SIM_FLUSHES = 1 << 21,            /* an unlink or READS_END fails all that waits there */
     SIM_OPEN_WHEN_GONE = 1 << 22,     /* the connection outlives the device */
     SIM_CONTROL_SILENT = 1 << 23,     /* a control request that fails is not answered */
     SIM_SMALL_WRITES = 1 << 24,       /* of OUT data 256 bytes are taken, with status 0 */
@@ -59,8 +59,9 @@ struct sim_personality {
     const char *busid; /* with {bus}, {dev}; NULL: as Linux */
     struct uw_habits habits;
     unsigned traits;
-    uint32_t urb_us;   /* the time that every URB takes */
-    uint32_t empty_ms; /* SIM_EMPTY_READS: how long a read waits */
+    uint32_t urb_us;                                     /* the time that every URB takes */
+    uint32_t read_ms;                                    /* SIM_READS_END: how long a read waits */
+    int32_t read_status;                                 /* and the status that it then gets */
     int32_t (*status)(int32_t status, uint8_t endpoint); /* its dialect; NULL: Linux */
     uint32_t import_refused;  /* import status for "in use"; 0: as Linux */
     uint32_t super_speed;     /* the number for SuperSpeed; 0: as Linux */

@@ -197,16 +197,22 @@ sim_reply(struct sim_device *d, struct uw_request *r, int32_t status, uint32_t a
 
 /* ---- waiting ---- */
 
+/* Where that flushes the endpoint, those that wait beside it go, too. */
 static void
-empty_read(struct sim_timer *timer, struct uw_usec now)
+read_ended(struct sim_timer *timer, struct uw_usec now)
 {
     struct sim_timeout *t = UW_CONTAINER(timer, struct sim_timeout, timer);
+    const struct sim_personality *p = t->device->sim->personality;
+    struct sim_device *d = t->device;
     struct uw_request *r = t->request;
+    unsigned slot = sim_slot(r->endpoint);
 
     (void)now;
     uw_list_remove(&t->link);
     free(t);
-    send_answer(r, 0, 0);
+    send_answer(r, p->read_status, 0);
+    if (p->traits & SIM_FLUSHES)
+        sim_fail_waiting(d, slot, p->habits.unlinked);
 }
 
 void
@@ -217,13 +223,13 @@ sim_wait(struct sim_device *d, struct uw_request *r)
 
     uw_list_remove(&r->link);
     uw_list_insert(&d->waiting[sim_slot(r->endpoint)], &r->link);
-    if (!(p->traits & SIM_EMPTY_READS) || !(r->endpoint & 0x80) || !(t = calloc(1, sizeof(*t))))
+    if (!(p->traits & SIM_READS_END) || !(r->endpoint & 0x80) || !(t = calloc(1, sizeof(*t))))
         return;
-    t->timer.fire = empty_read;
+    t->timer.fire = read_ended;
     t->device = d;
     t->request = r;
     uw_list_insert(&d->sim->timeouts, &t->link);
-    sim_set_timer(d->sim, &t->timer, uw_usec_add(d->sim->now, uw_msec(p->empty_ms)));
+    sim_set_timer(d->sim, &t->timer, uw_usec_add(d->sim->now, uw_msec(p->read_ms)));
 }
 
 struct uw_request *

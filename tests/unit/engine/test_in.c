@@ -449,6 +449,32 @@ test_server_timeout_is_asked_again(void **state)
     job_free(&j);
 }
 
+/* Nor are those that it ends together with the one that timed out, however long the silence. */
+static void
+test_siblings_of_a_timeout(void **state)
+{
+    struct job j;
+    unsigned i = 0;
+
+    (void)state;
+    read_bulk(&j, 64, 0);
+    for (; i < 200; i++) {
+        assert_int_equal(peer_take(&p), i + 1);
+        peer_answer(&p, i, i % 8 == 0 ? -110 : -104, NULL, 0);
+        assert_int_equal(j.done, 0);
+        peer_wait(&p, 20000);
+    }
+    /* Without a time-out that explains them there is an end to it. */
+    for (; !j.done; i++) {
+        assert_int_equal(peer_take(&p), i + 1);
+        peer_answer(&p, i, -104, NULL, 0);
+        peer_wait(&p, 20000);
+    }
+    assert_in_range(i, 240, 260);
+    assert_done(&j, UW_ERROR_CANCELLED, 0);
+    job_free(&j);
+}
+
 /* Kept data and parked reads have a bound. */
 static void
 test_parked_bytes_are_bounded(void **state)
@@ -493,6 +519,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_nothing_beyond_actual, start, stop),
         cmocka_unit_test_setup_teardown(test_empty_is_idle, start, stop),
         cmocka_unit_test_setup_teardown(test_server_timeout_is_asked_again, start, stop),
+        cmocka_unit_test_setup_teardown(test_siblings_of_a_timeout, start, stop),
         cmocka_unit_test_setup_teardown(test_parked_bytes_are_bounded, start, stop),
     };
 

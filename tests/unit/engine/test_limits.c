@@ -17,6 +17,7 @@ test_recognised(void **state)
     } rows[] = {
         {"/sys/devices/pci0000:00/0000:00:14.0/usb1/1-5", "1-5", "linux"},
         {"/esp-usb-host/1-2", "1-2", "esp-bridge"},
+        {"/esp-usb-host/1-1.2", "1-1.2", "esp-bridge-8"},
         {"/esp-virtual/2-1", "2-1", "esp-virtual"},
         {"pyusbip/1-4", "1-4", "pyusbip"},
         {"/sys/bus/20/35/6", "20-35-6", "jiegec"},
@@ -74,6 +75,41 @@ test_refined(void **state)
     peer_acknowledge(&p, 1, 0, 64);
     assert_string_equal(uw_engine_profile(p.engine)->name, "esp-bridge-s31");
     job_free(&j);
+    peer_stop(&p);
+    /* So it does of a control request. */
+    peer_start(&p, "esp-bridge");
+    assert_int_equal(peer_control(&p, &j, 0x21, 0x20, 0, 0, 7, 0), 0);
+    peer_take(&p);
+    peer_acknowledge(&p, 0, 0, 7);
+    assert_string_equal(uw_engine_profile(p.engine)->name, "esp-bridge-s31");
+    job_free(&j);
+    peer_stop(&p);
+}
+
+/* One that gives up a read by itself does others meanwhile. What had to wait for it goes then. */
+static void
+test_refined_by_a_timeout(void **state)
+{
+    struct job in, out;
+
+    (void)state;
+    peer_start(&p, "esp-bridge");
+    assert_int_equal(peer_submit(&p, &in, 0x81, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_submit(&p, &out, 0x01, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_take(&p), 1);
+    peer_answer(&p, 0, -116, NULL, 0);
+    assert_string_equal(uw_engine_profile(p.engine)->name, "esp-bridge-8");
+    assert_int_equal(peer_take(&p), 2);
+    assert_int_equal(peer_message(&p, 1)->pdu.ep, 1);
+    /* And both are open at a time. */
+    peer_wait(&p, 20000);
+    assert_int_equal(peer_take(&p), 3);
+    assert_int_equal(in.done + out.done, 0);
+    peer_acknowledge(&p, 1, 0, 0);
+    peer_answer(&p, 2, 0, (const uint8_t *)"x", 1);
+    assert_int_equal(in.done + out.done, 2);
+    job_free(&in);
+    job_free(&out);
     peer_stop(&p);
 }
 
@@ -208,6 +244,32 @@ test_gate(void **state)
     job_free(&c);
     peer_stop(&p);
     peer_stop(&q);
+}
+
+/* An import whose server turns out to do more has no part in that any more. */
+static void
+test_gate_of_one_refined(void **state)
+{
+    struct uw_gate gate;
+    struct job a, b, c;
+
+    (void)state;
+    uw_gate_init(&gate, 0);
+    peer_start_sharing(&p, "esp-bridge", &gate);
+    peer_start_sharing(&q, "esp-bridge", &gate);
+    assert_int_equal(peer_submit(&p, &a, 0x81, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_submit(&p, &b, 0x01, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_submit(&q, &c, 0x01, UW_BULK, 64, 64, 0, 0), 0);
+    assert_int_equal(peer_take(&p), 1);
+    peer_answer(&p, 0, -116, NULL, 0);
+    assert_int_equal(peer_take(&p), 2);
+    assert_ptr_equal(uw_gate_next(&gate), q.engine);
+    assert_int_equal(peer_take(&q), 1);
+    peer_stop(&p);
+    peer_stop(&q);
+    job_free(&a);
+    job_free(&b);
+    job_free(&c);
 }
 
 /* An engine that ends gives its places back. */
@@ -358,11 +420,13 @@ main(void)
         cmocka_unit_test(test_recognised),
         cmocka_unit_test(test_profiles_are_sane),
         cmocka_unit_test(test_refined),
+        cmocka_unit_test(test_refined_by_a_timeout),
         cmocka_unit_test(test_sequence_numbers),
         cmocka_unit_test(test_one_at_a_time),
         cmocka_unit_test(test_no_endpoint_starves_another),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_gate_of_one_refined),
         cmocka_unit_test(test_gate_after_abort),
         cmocka_unit_test(test_one_pdu_a_write),
         cmocka_unit_test(test_dialects),

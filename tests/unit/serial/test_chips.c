@@ -2,6 +2,7 @@
  * Each driver against a simulated chip that goes by its registers: bytes come back only where what
  * the driver wrote there makes the rate and format of the far end.
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -244,6 +245,50 @@ test_one_transfer_at_a_time(void **state)
     }
 }
 
+/* Reads by its descriptor alone, and never waits in a call. */
+static void
+polled_echo(struct uw_serial *p, const char *text)
+{
+    struct pollfd fd = {.fd = uw_serial_fd(p), .events = POLLIN};
+    struct uw_serial_counts counts;
+    char back[16] = "";
+    size_t got = 0, n = strlen(text);
+
+    assert_int_equal(uw_serial_write(p, text, n, uw_usec(0), NULL), n);
+    while (got < n) {
+        long r;
+
+        assert_int_equal(poll(&fd, 1, 20000), 1);
+        uw_serial_counts(p, &counts); /* the descriptor shows changes until they are looked at */
+        r = uw_serial_read(p, back + got, n - got, 1, uw_usec(0), NULL);
+        assert_true(r >= 0);
+        got += (size_t)r;
+    }
+    assert_string_equal(back, text);
+}
+
+/* Whoever polls is answered on those servers, too; and nothing is open meanwhile that would be in
+ * the next write's way. */
+static void
+test_one_who_polls(void **state)
+{
+    static const char *const chips_to_poll[] = {"ch340", "acm-echo", "pl2303hx"};
+    static const char *const servers[] = {"g0", "g1", "g3"};
+
+    (void)state;
+    for (size_t i = 0; i < 9; i++) {
+        struct rig *r = rig_new(chips_to_poll[i / 3], servers[i % 3]);
+        struct uw_serial *p = rig_open(r, "");
+
+        (void)uw_serial_fd(p);
+        polled_echo(p, "first");
+        polled_echo(p, "second");
+        assert_int_equal(uw_serial_set_lines(p, 1, 0, NULL), 0);
+        polled_echo(p, "third");
+        close_chip(r, p);
+    }
+}
+
 static void
 test_held(void **state)
 {
@@ -270,6 +315,7 @@ main(void)
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_much),
         cmocka_unit_test(test_one_transfer_at_a_time),
+        cmocka_unit_test(test_one_who_polls),
         cmocka_unit_test(test_held),
     };
 

@@ -60,6 +60,16 @@ bridge_send(struct bridge *b, const uint8_t *bytes, size_t size)
     b->pending_size += size;
 }
 
+void
+bridge_give_up(struct bridge *b)
+{
+    struct uw_fault fault;
+
+    b->pending_size = 0;
+    if (bridge_is_up(b) && uw_serial_flush(b->port, UW_SERIAL_OUTPUT, &fault) < 0)
+        bridge_failed(b, &fault);
+}
+
 static void
 send_pending(struct bridge *b)
 {

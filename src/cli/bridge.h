@@ -69,6 +69,9 @@ struct bridge {
 void bridge_send(struct bridge *bridge, const uint8_t *bytes, size_t size);
 int bridge_is_full(const struct bridge *bridge);
 
+/* What the port has not taken yet is dropped. */
+void bridge_give_up(struct bridge *bridge);
+
 /* The port lives, and is not being looked for. */
 int bridge_is_up(const struct bridge *bridge);
 

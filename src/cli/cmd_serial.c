@@ -198,7 +198,7 @@ print_places(struct serial *s)
         if (list)
             json_array_append_new(
                 list, json_pack("{ss ss ss}", "where", where, "port", b->name, "label", b->label));
-        else if (!cli_has(s->cli, OPT_QUIET))
+        else
             printf("%s  %s\n", where, b->name);
     }
     return list ? json_print(list) : cli_flush();

@@ -5,12 +5,16 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "netface.h"
+
+#define STUCK_MS 3000u
 
 /* "[ADDRESS:]PORT", the address in brackets when it has colons. 0, -1: makes no sense. */
 static int
@@ -33,6 +37,16 @@ split(const char *argument, char *host, size_t host_size, char *port, size_t por
     memcpy(host, start, n);
     host[n] = '\0';
     return snprintf(port, port_size, "%s", colon + 1) < (int)port_size ? 0 : -1;
+}
+
+/* getaddrinfo takes the rest of a division for a number that is too large. */
+static int
+is_port(const char *port)
+{
+    char *end;
+    unsigned long n = strtoul(port, &end, 10);
+
+    return port[0] >= '0' && port[0] <= '9' && !*end && n <= UINT16_MAX;
 }
 
 static int
@@ -73,7 +87,7 @@ netface_open(struct bridge *b, struct netface *net, const char *argument)
 
     (void)b;
     net->listener = net->client = -1;
-    if (split(argument, host, sizeof(host), port, sizeof(port)) < 0 ||
+    if (split(argument, host, sizeof(host), port, sizeof(port)) < 0 || !is_port(port) ||
         getaddrinfo(host, port, &hints, &info) != 0)
         return cli_usage("'%s' is no place to listen; give PORT or ADDRESS:PORT with a numeric "
                          "address",
@@ -102,16 +116,33 @@ netface_where(const struct netface *net, const char *scheme, char *buf, size_t s
     snprintf(buf, size, "%s%s", scheme, net->address);
 }
 
+static size_t
+free_bytes(const struct netface *net)
+{
+    return sizeof(net->out) - net->out_size;
+}
+
+/* Not while the port takes nothing, nor while there is no room for answers. */
+static int
+is_read(const struct bridge *b, const struct netface *net)
+{
+    return !bridge_is_full(b) && (net->held || free_bytes(net) >= net->reserve);
+}
+
 unsigned
-netface_polls(const struct bridge *b, const struct netface *net, struct pollfd *fds)
+netface_polls(const struct bridge *b, struct netface *net, struct pollfd *fds)
 {
     fds[0] = (struct pollfd){.fd = net->listener, .events = POLLIN};
     if (net->client < 0)
         return 1;
     fds[1] = (struct pollfd){.fd = net->client};
-    if (!bridge_is_full(b))
+    if (is_read(b, net)) {
         fds[1].events |= POLLIN;
-    if (net->out_size)
+        net->unread = uw_never();
+    } else if (uw_is_never(net->unread)) {
+        net->unread = uw_now();
+    }
+    if (net->out_size && !net->held)
         fds[1].events |= POLLOUT;
     return 2;
 }
@@ -132,7 +163,7 @@ flush(struct bridge *b, struct netface *net)
 {
     ssize_t n;
 
-    if (net->client < 0 || !net->out_size)
+    if (net->client < 0 || !net->out_size || net->held)
         return;
     n = send(net->client, net->out, net->out_size, MSG_NOSIGNAL);
     if (n < 0) {
@@ -157,11 +188,36 @@ keep_alive(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
+static int
+has_hung_up(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* The end of one that is gone may stand behind bytes that nobody reads. */
+static int
+is_stuck(const struct netface *net)
+{
+    return !uw_is_never(net->unread) &&
+           uw_usec_sub(uw_now(), net->unread).us >= (uint64_t)STUCK_MS * 1000;
+}
+
 static void
 accept_client(struct bridge *b, struct netface *net)
 {
-    int fd = accept4(net->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd;
 
+    if (net->client >= 0 && (has_hung_up(net->client) || is_stuck(net))) {
+        /* Its last bytes come first - unless the port does not take them, when they would keep
+         * everybody out. */
+        if (is_read(b, net))
+            return;
+        drop_client(b, net);
+        bridge_give_up(b);
+    }
+    fd = accept4(net->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
     if (net->client >= 0) {
@@ -172,6 +228,8 @@ accept_client(struct bridge *b, struct netface *net)
     keep_alive(fd);
     net->client = fd;
     net->out_size = 0;
+    net->held = 0;
+    net->unread = uw_never();
     cli_remark(b->cli, "%s: a client came", b->name);
     if (net->came)
         net->came(b);
@@ -203,20 +261,18 @@ netface_ready(struct bridge *b, struct netface *net, const struct pollfd *fds, u
 size_t
 netface_room(const struct netface *net)
 {
-    return sizeof(net->out) - net->out_size;
+    return free_bytes(net) > net->reserve ? free_bytes(net) - net->reserve : 0;
 }
 
 void
 netface_send(struct netface *net, const uint8_t *bytes, size_t size)
 {
-    if (net->client < 0)
+    if (net->client < 0 || size > free_bytes(net))
         return;
-    if (size > netface_room(net))
-        size = netface_room(net);
     memcpy(net->out + net->out_size, bytes, size);
     net->out_size += size;
     /* At once, for what waits for an answer; the rest when the socket has room. */
-    if (net->out_size) {
+    if (net->out_size && !net->held) {
         ssize_t n = send(net->client, net->out, net->out_size, MSG_NOSIGNAL);
 
         if (n > 0) {
@@ -224,4 +280,11 @@ netface_send(struct netface *net, const uint8_t *bytes, size_t size)
             net->out_size -= (size_t)n;
         }
     }
+}
+
+void
+netface_hold(struct bridge *b, struct netface *net, int held)
+{
+    net->held = held;
+    flush(b, net);
 }

@@ -187,8 +187,8 @@ rfc2217_feed(struct rfc2217 *t, const uint8_t *bytes, size_t size)
     }
 }
 
-size_t
-rfc2217_escape(const uint8_t *bytes, size_t size, uint8_t *buf)
+static size_t
+escape(const uint8_t *bytes, size_t size, uint8_t *buf)
 {
     size_t n = 0;
 
@@ -196,6 +196,22 @@ rfc2217_escape(const uint8_t *bytes, size_t size, uint8_t *buf)
         buf[n++] = bytes[i];
         if (bytes[i] == IAC)
             buf[n++] = IAC;
+    }
+    return n;
+}
+
+/* To a client that is not binary a carriage return is followed by a line feed or NUL. */
+size_t
+rfc2217_escape(const struct rfc2217 *t, const uint8_t *bytes, size_t size, uint8_t *buf)
+{
+    size_t n = 0;
+
+    if (t->ours[BINARY])
+        return escape(bytes, size, buf);
+    for (size_t i = 0; i < size; i++) {
+        n += escape(bytes + i, 1, buf + n);
+        if (bytes[i] == '\r' && (i + 1 == size || bytes[i + 1] != '\n'))
+            buf[n++] = 0;
     }
     return n;
 }
@@ -212,7 +228,7 @@ rfc2217_tell(struct rfc2217 *t, unsigned command, const uint8_t *value, size_t s
     bytes[n++] = SB;
     bytes[n++] = options[COM_PORT];
     bytes[n++] = (uint8_t)(command + SERVER_BASE);
-    n += rfc2217_escape(value, size, bytes + n);
+    n += escape(value, size, bytes + n);
     bytes[n++] = IAC;
     bytes[n++] = SE;
     t->ops->send(t, bytes, n);

@@ -64,8 +64,12 @@ int rfc2217_is_com_port(const struct rfc2217 *telnet);
 /* A command to the client: `value` of up to RFC2217_VALUE_MAX bytes. */
 void rfc2217_tell(struct rfc2217 *telnet, unsigned command, const uint8_t *value, size_t size);
 
+/* The most bytes that those of a client are answered with: so many for each of them. */
+#define RFC2217_ANSWERS 3u
+
 /* Bytes of the port for the client: escapes up to `size` of them into buf (room of 2 * size);
  * returns the bytes there. */
-size_t rfc2217_escape(const uint8_t *bytes, size_t size, uint8_t *buf);
+size_t rfc2217_escape(const struct rfc2217 *telnet, const uint8_t *bytes, size_t size,
+                      uint8_t *buf);
 
 #endif

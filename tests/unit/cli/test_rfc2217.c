@@ -197,17 +197,16 @@ test_long_values_are_cut(void **state)
 static void
 test_escape(void **state)
 {
+    struct rfc2217 t = begun();
     uint8_t out[8];
 
     (void)state;
-    assert_int_equal(rfc2217_escape((const uint8_t *)"a\xff\xff"
-                                                     "b",
-                                    4, out),
-                     6);
-    assert_memory_equal(out,
-                        "a\xff\xff\xff\xff"
-                        "b",
-                        6);
+    assert_int_equal(rfc2217_escape(&t, (const uint8_t *)"a\xff\xff\r", 4, out), 6);
+    assert_memory_equal(out, "a\xff\xff\xff\xff\r", 6);
+    /* A client that wants no binary has it as a terminal does: RFC 854. */
+    FEED(t, "\xff\xfe\0");
+    assert_int_equal(rfc2217_escape(&t, (const uint8_t *)"\r\r\n\r", 4, out), 6);
+    assert_memory_equal(out, "\r\0\r\n\r\0", 6);
 }
 
 int

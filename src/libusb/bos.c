@@ -8,6 +8,7 @@
 #include "libusb/context.h"
 #include "libusb/log.h"
 
+#define DESCRIPTOR_HEADER 2u /* bLength, bDescriptorType */
 #define SS_COMPANION_SIZE 6u
 #define BOS_HEADER        5u
 #define BOS_SIZE_MAX      4096u
@@ -320,6 +321,10 @@ libusb_get_ss_endpoint_companion_descriptor(
         *ret_companion = d;
         return LIBUSB_SUCCESS;
     }
+    /* What is left is no descriptor. */
+    if (rest.size >= DESCRIPTOR_HEADER &&
+        (rest.bytes[0] < DESCRIPTOR_HEADER || rest.bytes[1] == LIBUSB_DT_SS_ENDPOINT_COMPANION))
+        return LIBUSB_ERROR_IO;
     return LIBUSB_ERROR_NOT_FOUND;
 }
 

@@ -123,7 +123,7 @@ share_default(void)
 static int
 publish(struct libusb_context *ctx, int as_default)
 {
-    int r = 1;
+    int r = 1, stands_in = 0;
 
     world_lock();
     if (as_default && default_context) {
@@ -135,8 +135,11 @@ publish(struct libusb_context *ctx, int as_default)
             default_context = ctx;
         else if (!fallback_context)
             fallback_context = ctx;
+        stands_in = ctx == fallback_context && !default_context;
     }
     world_unlock();
+    if (stands_in)
+        LOG_DEBUG(ctx, "stands in for a default context, which nobody has made");
     return r;
 }
 

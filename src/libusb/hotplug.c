@@ -346,7 +346,7 @@ find_locked(struct libusb_context *ctx, libusb_hotplug_callback_handle handle)
     {
         struct hotplug *h = UW_CONTAINER(pos, struct hotplug, link);
 
-        if (h->handle == handle && !h->dead)
+        if (h->handle == handle)
             return h;
     }
     return NULL;
@@ -357,16 +357,18 @@ libusb_hotplug_deregister_callback(libusb_context *ctx,
                                    libusb_hotplug_callback_handle callback_handle)
 {
     struct hotplug *h;
+    int found;
 
     ctx = context_get(ctx);
     if (!ctx)
         return;
     pthread_mutex_lock(&ctx->lock);
     h = find_locked(ctx, callback_handle);
-    if (h)
+    found = h && !h->dead;
+    if (found)
         h->dead = 1;
     pthread_mutex_unlock(&ctx->lock);
-    if (!h)
+    if (!found)
         return;
     atomic_fetch_sub(&ctx->listeners, 1);
     lookout_release();

@@ -6,13 +6,15 @@
 
 #include "libusb/dropin.h"
 
+#define OTHER_TEXT "Other error"
+
 struct error_words {
     int code;
     const char *name, *text;
 };
 
 static const struct error_words errors[] = {
-    {LIBUSB_SUCCESS, "LIBUSB_SUCCESS", "Success"},
+    {LIBUSB_SUCCESS, "LIBUSB_SUCCESS / LIBUSB_TRANSFER_COMPLETED", "Success"},
     {LIBUSB_ERROR_IO, "LIBUSB_ERROR_IO", "Input/Output Error"},
     {LIBUSB_ERROR_INVALID_PARAM, "LIBUSB_ERROR_INVALID_PARAM", "Invalid parameter"},
     {LIBUSB_ERROR_ACCESS, "LIBUSB_ERROR_ACCESS", "Access denied (insufficient permissions)"},
@@ -28,7 +30,14 @@ static const struct error_words errors[] = {
     {LIBUSB_ERROR_NO_MEM, "LIBUSB_ERROR_NO_MEM", "Insufficient memory"},
     {LIBUSB_ERROR_NOT_SUPPORTED, "LIBUSB_ERROR_NOT_SUPPORTED",
      "Operation not supported or unimplemented on this platform"},
-    {LIBUSB_ERROR_OTHER, "LIBUSB_ERROR_OTHER", "Other error"},
+    {LIBUSB_ERROR_OTHER, "LIBUSB_ERROR_OTHER", OTHER_TEXT},
+    /* The status of a transfer has a name, too, though not a text. */
+    {LIBUSB_TRANSFER_ERROR, "LIBUSB_TRANSFER_ERROR", OTHER_TEXT},
+    {LIBUSB_TRANSFER_TIMED_OUT, "LIBUSB_TRANSFER_TIMED_OUT", OTHER_TEXT},
+    {LIBUSB_TRANSFER_CANCELLED, "LIBUSB_TRANSFER_CANCELLED", OTHER_TEXT},
+    {LIBUSB_TRANSFER_STALL, "LIBUSB_TRANSFER_STALL", OTHER_TEXT},
+    {LIBUSB_TRANSFER_NO_DEVICE, "LIBUSB_TRANSFER_NO_DEVICE", OTHER_TEXT},
+    {LIBUSB_TRANSFER_OVERFLOW, "LIBUSB_TRANSFER_OVERFLOW", OTHER_TEXT},
 };
 
 static const struct error_words *
@@ -53,7 +62,7 @@ libusb_strerror(int error_code)
 {
     const struct error_words *w = find_words(error_code);
 
-    return w ? w->text : "Other error";
+    return w ? w->text : OTHER_TEXT;
 }
 
 /* Texts are English in every language that libusb knows, and a language it does not know is told

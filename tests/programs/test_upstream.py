@@ -62,6 +62,21 @@ def test_stress_mt():
         assert 'discovered 3 devices (0 not opened)' in out and ', 0 errors' in out, out
 
 
+def check_contexts(name):
+    """It looks into the contexts that it makes."""
+    with Bench('loopback', 'keyboard') as bench:
+        done = bench.run(build(name))
+        assert done.returncode == 0 and 'Failed 0 tests' in done.stdout + done.stderr, done
+
+
+def test_set_option():
+    check_contexts('set_option')
+
+
+def test_init_context():
+    check_contexts('init_context')
+
+
 READ_BACK = """
 import usb.core
 d = usb.core.find(idVendor=0x04b4)

@@ -41,7 +41,17 @@ PROGRAMS = {
     'fxload': ['examples/fxload.c', 'examples/ezusb.c'],
     'stress': ['tests/stress.c', 'tests/testlib.c'],
     'stress_mt': ['tests/stress_mt.c'],
+    'set_option': ['tests/set_option.c', 'tests/testlib.c'],
+    'init_context': ['tests/init_context.c', 'tests/testlib.c'],
 }
+
+# Two of them look into a context, and find the drop-in's.
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+INSIDES = '''#include "libusb/context.h"
+#define log_handler log_cb
+#define UNUSED(x) (void)(x)
+'''
+KNOWN = [f'-DHAVE_LIBUSB_1_0_{version}' for version in (27, 28, 30)]
 
 
 def sources():
@@ -126,11 +136,12 @@ def program(build, name, newer=None):
     source, header, library = source_of(build, name, newer)
     folder = folder_of(build)
     path = os.path.join(folder, name)
-    with open(os.path.join(folder, 'config.h'), 'w', encoding='ascii') as f:
-        f.write(CONFIG)
+    for file, text in (('config.h', CONFIG + '#define ENABLE_LOGGING 1\n'), ('libusbi.h', INSIDES)):
+        with open(os.path.join(folder, file), 'w', encoding='ascii') as f:
+            f.write(text)
     done = subprocess.run(
-        ['gcc', '-O1', '-w', f'-I{folder}', '-Itests', '-Iexamples', f'-I{header}', '-o', path,
-         *PROGRAMS[name], library, '-lpthread'],
+        ['gcc', '-O1', '-w', f'-I{folder}', '-Itests', '-Iexamples', f'-I{header}', f'-I{ROOT}/src',
+         f'-I{ROOT}/include', *KNOWN, '-o', path, *PROGRAMS[name], library, '-lpthread'],
         cwd=source, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Missing(f'{name} does not compile here: {done.stderr.splitlines()[:1]}')

@@ -59,7 +59,9 @@ test_names(void **state)
 {
     (void)state;
     assert_string_equal(libusb_error_name(LIBUSB_ERROR_PIPE), "LIBUSB_ERROR_PIPE");
-    assert_string_equal(libusb_error_name(1), "**UNKNOWN**");
+    assert_string_equal(libusb_error_name(0), "LIBUSB_SUCCESS / LIBUSB_TRANSFER_COMPLETED");
+    assert_string_equal(libusb_error_name(LIBUSB_TRANSFER_STALL), "LIBUSB_TRANSFER_STALL");
+    assert_string_equal(libusb_error_name(7), "**UNKNOWN**");
     assert_string_equal(libusb_strerror(LIBUSB_ERROR_TIMEOUT), "Operation timed out");
     assert_string_equal(libusb_strerror(-50), libusb_strerror(LIBUSB_ERROR_OTHER));
     assert_int_equal(libusb_setlocale("de_DE.UTF-8"), 0);

@@ -376,6 +376,7 @@ test_hotplug(void **state)
     struct events all = {.thread = pthread_self()}, none = {0};
     libusb_hotplug_callback_handle one, two;
     struct libusb_device_descriptor d;
+    struct timeval zero = {0, 0};
 
     assert_int_equal(libusb_hotplug_register_callback(f->ctx, both, LIBUSB_HOTPLUG_ENUMERATE, -1,
                                                       -1, -1, note_event, &all, &one),
@@ -397,6 +398,7 @@ test_hotplug(void **state)
     assert_int_equal(all.elsewhere, 0);
     libusb_hotplug_deregister_callback(f->ctx, one);
     libusb_hotplug_deregister_callback(f->ctx, two);
+    assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0); /* where it is freed */
     assert_null(libusb_hotplug_get_user_data(f->ctx, two));
 }
 

@@ -30,7 +30,9 @@ static const struct {
     {UW_OK, 0},
     {UW_ERROR_STALL, -32},
     {UW_ERROR_CANCELLED, STATUS_RESET},
+    {UW_ERROR_WEDGED, STATUS_RESET},
     {UW_ERROR_TIMEOUT, -110},
+    {UW_ERROR_HELD, -110},
     {UW_ERROR_OVERFLOW, -75},
     {UW_ERROR_SHORT, -121},
     {UW_ERROR_BUSY, -16},
@@ -267,7 +269,12 @@ unlink_request(void *data, struct uw_request *r)
         c->waiting = NULL;
         return UW_UNLINK_DONE;
     }
-    (void)uw_import_cancel_locked(c->broker->device->import, job->urb);
+    /* A control transfer is mostly given up as its time is over, which may mean that the server is
+     * stuck. */
+    if (r->endpoint & 0x0f)
+        (void)uw_import_cancel_locked(c->broker->device->import, job->urb);
+    else
+        (void)uw_import_time_out_locked(c->broker->device->import, job->urb);
     return UW_UNLINK_BEGUN;
 }
 

@@ -157,6 +157,16 @@ state(struct broker_client *c, const struct setup *s, struct uw_request *r)
     return 0;
 }
 
+static int
+holder(struct broker_client *c, const struct setup *s, struct uw_request *r)
+{
+    struct uw_engine *e = uw_import_engine_locked(c->broker->device->import);
+    const char *text = e ? uw_engine_holder_of(e, (uint8_t)s->value) : "";
+
+    answer_bytes(c, r, text, strlen(text));
+    return 0;
+}
+
 /* Its holder looks for what has become of it. */
 static int
 changed(struct broker_client *c, const struct setup *s, struct uw_request *r)
@@ -218,6 +228,7 @@ static const struct {
     {UW_SHARED_TYPE, UW_SHARED_RELEASE, release},
     {UW_SHARED_TYPE, UW_SHARED_STATE, state},
     {UW_SHARED_TYPE, UW_SHARED_CHANGED, changed},
+    {UW_SHARED_TYPE, UW_SHARED_HOLDER, holder},
     {0x80, UW_GET_CONFIGURATION, get_configuration},
     {0x00, UW_SET_CONFIGURATION, set_configuration},
     {0x01, UW_SET_INTERFACE, set_interface},

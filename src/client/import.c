@@ -159,28 +159,40 @@ uw_import_submit_locked(struct uw_import *im, struct uw_urb *urb, struct uw_queu
     return 0;
 }
 
-int
-uw_import_cancel_locked(struct uw_import *im, struct uw_urb *urb)
+/* Ends a URB early, with `status` where it is not at the engine. */
+static int
+end_urb(struct uw_import *im, struct uw_urb *urb, int status,
+        int (*end)(struct uw_engine *engine, struct uw_xfer *xfer, struct uw_usec now))
 {
     struct uw_usec now = uw_now();
+    struct uw_list *pos, *tmp;
     int r;
 
     if (!urb->in_flight || urb->import != im)
         return UW_ERROR_NOT_FOUND;
-    if (im->state == IMPORT_REPLACING) {
-        struct uw_list *pos, *tmp;
-
+    if (im->state == IMPORT_REPLACING)
         uw_list_each(pos, tmp, &im->postponed) if (pos == &urb->x.link)
         {
-            uw_import_complete_postponed(im, urb, UW_ERROR_CANCELLED);
+            uw_import_complete_postponed(im, urb, status);
             return 0;
         }
-    }
     if (!im->engine)
         return UW_ERROR_NOT_FOUND;
-    r = uw_engine_cancel(im->engine, &urb->x, now);
+    r = end(im->engine, &urb->x, now);
     uw_import_settle(im, now);
     return r;
+}
+
+int
+uw_import_cancel_locked(struct uw_import *im, struct uw_urb *urb)
+{
+    return end_urb(im, urb, UW_ERROR_CANCELLED, uw_engine_cancel);
+}
+
+int
+uw_import_time_out_locked(struct uw_import *im, struct uw_urb *urb)
+{
+    return end_urb(im, urb, UW_ERROR_TIMEOUT, uw_engine_time_out);
 }
 
 void

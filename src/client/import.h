@@ -126,6 +126,8 @@ struct uw_engine *uw_import_engine_locked(struct uw_import *import);
  * While the connection is being replaced the URB waits. Errors: as uw_engine_submit, BUSY. */
 int uw_import_submit_locked(struct uw_import *import, struct uw_urb *urb, struct uw_queue *queue);
 int uw_import_cancel_locked(struct uw_import *import, struct uw_urb *urb);
+/* As if its time were up: what else that means to the server is done, too. */
+int uw_import_time_out_locked(struct uw_import *import, struct uw_urb *urb);
 
 /* uw_engine_flush, and what that makes to be sent. */
 void uw_import_flush_locked(struct uw_import *import, uint32_t endpoints);

@@ -211,6 +211,16 @@ uw_engine_cancel(struct uw_engine *e, struct uw_xfer *x, struct uw_usec now)
     return 0;
 }
 
+int
+uw_engine_time_out(struct uw_engine *e, struct uw_xfer *x, struct uw_usec now)
+{
+    if (x->state != XFER_QUEUED)
+        return UW_ERROR_NOT_FOUND;
+    uw_heap_set(&e->timers, &x->timer, now);
+    uw_engine_expire(e, now);
+    return 0;
+}
+
 static void
 flush(struct uw_engine *e, struct uw_ep *ep, struct uw_usec now)
 {
@@ -382,6 +392,17 @@ uw_engine_profile(const struct uw_engine *e)
 const char *
 uw_engine_holder(const struct uw_engine *e)
 {
+    return e->holder;
+}
+
+const char *
+uw_engine_holder_of(struct uw_engine *e, uint8_t endpoint)
+{
+    const struct uw_ep *ep = e->eps[ep_index(endpoint)];
+
+    if ((ep && ep->occupied) || !uw_turn_is_full(e))
+        return "";
+    uw_turn_name_holder(e);
     return e->holder;
 }
 

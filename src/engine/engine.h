@@ -128,6 +128,9 @@ int uw_engine_cancel(struct uw_engine *engine, struct uw_xfer *xfer, struct uw_u
 /* Several endpoints: a bit each, OUT 0 to 15, IN 0 to 15. Endpoint 0 is never meant. */
 #define UW_ALL_ENDPOINTS UINT32_MAX
 
+/* Its deadline is now, whatever it was. NOT_FOUND, as above. */
+int uw_engine_time_out(struct uw_engine *engine, struct uw_xfer *xfer, struct uw_usec now);
+
 /* Unlinks and forgets parked reads and kept data of endpoints, cancels their callers. */
 void uw_engine_flush(struct uw_engine *engine, uint32_t endpoints, struct uw_usec now);
 
@@ -185,5 +188,8 @@ void uw_engine_stats(const struct uw_engine *engine, struct uw_engine_stats *ret
 
 /* What holds the engine when a transfer completes with HELD: "IN 0x81 of 1-1 (303a:4004)". */
 const char *uw_engine_holder(const struct uw_engine *engine);
+
+/* The same for a transfer that were submitted on this endpoint now; "": it would have its turn. */
+const char *uw_engine_holder_of(struct uw_engine *engine, uint8_t endpoint);
 
 #endif

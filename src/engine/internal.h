@@ -183,6 +183,8 @@ void uw_turn_give(struct uw_engine *e, struct uw_ep *ep, struct uw_post *p);
 void uw_turn_block(struct uw_engine *e, struct uw_ep *ep);
 void uw_turn_pump(struct uw_engine *e, struct uw_usec now);
 void uw_turn_name_holder(struct uw_engine *e);
+/* The server does no more at a time. */
+int uw_turn_is_full(const struct uw_engine *e);
 
 /* in.c */
 void uw_in_submit(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw_usec now);

@@ -39,6 +39,15 @@ has_to_queue(const struct uw_engine *e, const struct uw_ep *ep)
     return e->blocked.next != &ep->blocked || e->blocked.prev != &ep->blocked;
 }
 
+int
+uw_turn_is_full(const struct uw_engine *e)
+{
+    const struct uw_profile *pr = e->profile;
+
+    return pr->in_flight &&
+           (pr->scope == UW_SCOPE_SERVER ? e->gate->inside : e->occupied) >= pr->in_flight;
+}
+
 /* 1 when there is a place for one more post on the endpoint. */
 int
 uw_turn_free(struct uw_engine *e, struct uw_ep *ep)
@@ -49,7 +58,7 @@ uw_turn_free(struct uw_engine *e, struct uw_ep *ep)
         return 0;
     if (e->occupied >= e->params.limits.max_in_flight)
         return 0;
-    if (pr->in_flight && pr->scope == UW_SCOPE_CONNECTION && e->occupied >= pr->in_flight)
+    if (pr->scope == UW_SCOPE_CONNECTION && uw_turn_is_full(e))
         return 0;
     if (ep->stream && pr->in_per_endpoint && ep->occupied >= pr->in_per_endpoint)
         return 0;

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "client/loop.h"
 #include "usb/device.h"
+#include "usb/shared.h"
 
 static const char *const type_names[] = {"control", "isochronous", "bulk", "interrupt"};
 
@@ -154,14 +155,20 @@ uw_urb_fault_locked(const struct uw_urb *urb, struct uw_fault *f)
 void
 uw_urb_fault(const struct uw_urb *urb, struct uw_fault *ret_fault)
 {
+    struct uw_urb told = *urb;
     struct uw_loop *loop;
 
     if (!urb->import) {
         uw_fault_set(ret_fault, urb->x.status, "transfer");
         return;
     }
+    /* What is in the way of others' transfers, the broker knows. */
+    if (told.x.status == UW_ERROR_TIMEOUT && told.device)
+        uw_shared_holder(told.device, told.x.endpoint, told.held, sizeof(told.held));
+    if (told.x.status == UW_ERROR_TIMEOUT && told.held[0])
+        told.x.status = UW_ERROR_HELD;
     loop = uw_server_loop(uw_import_server(urb->import));
     uw_loop_lock(loop);
-    uw_urb_fault_locked(urb, ret_fault);
+    uw_urb_fault_locked(&told, ret_fault);
     uw_loop_unlock(loop);
 }

@@ -1,6 +1,7 @@
 /*
  * shared.c - a device behind a broker: claims are asked for, what others change is followed
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@
 #include "usb/shared.h"
 #include "wire/shared.h"
 
-#define CLAIM_TIMEOUT_MS 5000u
+#define CLAIM_TIMEOUT_MS  5000u
+#define HOLDER_TIMEOUT_MS 1000u
 
 /* The request for news that always waits at the broker. */
 struct uw_shared {
@@ -151,6 +153,19 @@ uw_shared_changed(struct uw_device *d)
 {
     if (d->shared)
         (void)ask_claim(d, UW_SHARED_CHANGED, 0);
+}
+
+void
+uw_shared_holder(struct uw_device *d, uint8_t endpoint, char *buf, size_t size)
+{
+    char text[UW_SHARED_HOLDER_MAX];
+    size_t actual = 0;
+
+    buf[0] = '\0';
+    if (d->shared &&
+        uw_import_control(d->import, UW_SHARED_TYPE, UW_SHARED_HOLDER, endpoint, 0, text,
+                          sizeof(text), uw_msec(HOLDER_TIMEOUT_MS), &actual, NULL) == 0)
+        snprintf(buf, size, "%.*s", (int)actual, text);
 }
 
 int

@@ -20,6 +20,10 @@ void uw_shared_free(struct uw_device *device);
 int uw_shared_claim(struct uw_device *device, unsigned interface_number);
 int uw_shared_release(struct uw_device *device, unsigned interface_number);
 
+/* What keeps a transfer on this endpoint from its turn, where the server behind the broker does one
+ * at a time; "": nothing does, or there is no broker. Without the lock. */
+void uw_shared_holder(struct uw_device *device, uint8_t endpoint, char *buf, size_t size);
+
 /* What a reset left is another device: the broker is to look for it anew. Without the lock. */
 void uw_shared_changed(struct uw_device *device);
 

@@ -14,8 +14,10 @@ run(struct uw_urb *urb, size_t *ret_actual, struct uw_fault *fault)
 
     if (ret_actual)
         *ret_actual = urb->x.actual;
-    if (r < 0 && fault)
+    if (r < 0 && fault) {
         uw_urb_fault(urb, fault);
+        r = fault->code;
+    }
     return r;
 }
 

@@ -477,6 +477,48 @@ test_difficult_servers(void **state)
     }
 }
 
+/* A server that does one transfer at a time, for everybody. What was in the way is told as without
+ * a broker, by whomever it is. */
+static void
+test_held_up(void **state)
+{
+    struct setup *s = rig_start("g0", "faulty");
+    struct uw_fault fault;
+    uint8_t bytes[64];
+    size_t actual;
+
+    (void)state;
+    assert_int_equal(rig_join(&s->one), 0);
+    assert_int_equal(rig_join(&s->two), 0);
+    assert_int_equal(rig_read(&s->one, 0x82, bytes, 64, SHORT, &actual), UW_ERROR_TIMEOUT);
+    assert_int_equal(uw_control(s->two.device, 0x80, 6, 0x100, 0, bytes, 18, SHORT, NULL, &fault),
+                     UW_ERROR_HELD);
+    assert_non_null(strstr(fault.came, "IN 0x82 of 1-2 (1209:0006) has been there first"));
+    assert_int_equal(uw_transfer(s->two.device, 0x84, bytes, 64, SHORT, &actual, &fault),
+                     UW_ERROR_HELD);
+    assert_int_equal(uw_transfer(s->one.device, 0x82, bytes, 64, SHORT, &actual, &fault),
+                     UW_ERROR_TIMEOUT);
+    rig_end(s);
+}
+
+/* A control transfer that is never answered: its import is made anew, as without a broker. */
+static void
+test_stuck_server(void **state)
+{
+    struct setup *s = rig_start("poc", "faulty");
+    struct uw_fault fault;
+    uint8_t bytes[18];
+
+    (void)state;
+    assert_int_equal(rig_join(&s->one), 0);
+    assert_int_equal(rig_join(&s->two), 0);
+    assert_int_equal(uw_control(s->one.device, 0x40, 0x12, 0, 0, NULL, 0, SHORT, NULL, &fault),
+                     UW_ERROR_TIMEOUT);
+    assert_int_equal(uw_control(s->two.device, 0x80, 6, 0x100, 0, bytes, 18, LONG, NULL, &fault),
+                     0);
+    rig_end(s);
+}
+
 int
 main(void)
 {
@@ -501,6 +543,8 @@ main(void)
         cmocka_unit_test(test_reset_into_another),
         cmocka_unit_test(test_broker_ends),
         cmocka_unit_test(test_difficult_servers),
+        cmocka_unit_test(test_held_up),
+        cmocka_unit_test(test_stuck_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,13 +50,14 @@ start_anew(struct uw_loop *loop)
     uw_service_forget_locked(loop);
     uw_lookups_forget(loop);
     loop->leading = loop->polling = loop->asleep = 0;
+    loop->forks++;
     uw_list_init(&loop->waiters);
     loop->ops->renew(loop->poller);
     uw_list_each(pos, tmp, &loop->sources)(void)
         loop->ops->add(loop->poller, UW_CONTAINER(pos, struct uw_source, link));
     uw_list_each(pos, tmp, &loop->queues)
         uw_queue_renew_locked(UW_CONTAINER(pos, struct uw_queue, link));
-    uw_imports_stop_asking(loop);
+    uw_imports_forked(loop);
     uw_asks_abandon(loop);
     if (loop->embedded)
         loop->ops->arm(loop->poller, uw_heap_at(&loop->timers));

@@ -55,8 +55,9 @@ void uw_imports_retap(struct uw_loop *loop);
 /* Sends what was submitted while the loop handled what came. */
 void uw_imports_send(struct uw_loop *loop, struct uw_usec now);
 
-/* In a forked child: imports that were just being made, or made anew, are the parent's alone. */
-void uw_imports_stop_asking(struct uw_loop *loop);
+/* In a forked child: imports that were just being made, or made anew, are the parent's alone, and
+ * so is what is under way on the others. */
+void uw_imports_forked(struct uw_loop *loop);
 
 /* The loop's lock, the only one of the library. Not recursive. */
 void uw_loop_lock(struct uw_loop *loop);

@@ -252,7 +252,7 @@ uw_import_replace(struct uw_import *im, struct uw_usec now)
 /* ---- making and freeing ---- */
 
 void
-uw_imports_stop_asking(struct uw_loop *loop)
+uw_imports_forked(struct uw_loop *loop)
 {
     struct uw_list *pos, *tmp;
 
@@ -260,6 +260,8 @@ uw_imports_stop_asking(struct uw_loop *loop)
     {
         struct uw_import *im = UW_CONTAINER(pos, struct uw_import, in_loop);
 
+        if (im->engine)
+            uw_engine_forked(im->engine);
         if (im->state != IMPORT_STARTING && im->state != IMPORT_REPLACING)
             continue;
         if (im->asking)

@@ -84,6 +84,7 @@ struct uw_loop {
     struct uw_list taps;
     struct uw_seq seq;
     uint32_t connections, servers, births;
+    unsigned forks;             /* between the process that made it and this one */
     struct uw_list all;         /* of every loop of the process, for fork */
     struct uw_service *service; /* NULL: nobody needs it */
     uint8_t rx[UW_RX_SIZE];

@@ -312,6 +312,17 @@ uw_engine_abort(struct uw_engine *e, int error, struct uw_usec now)
 }
 
 void
+uw_engine_forked(struct uw_engine *e)
+{
+    struct uw_list *pos, *tmp;
+
+    for (unsigned i = 0; i < 32; i++)
+        if (e->eps[i])
+            uw_list_each(pos, tmp, &e->eps[i]->posts) UW_CONTAINER(pos, struct uw_post, link)
+                ->foreign = 1;
+}
+
+void
 uw_engine_close(struct uw_engine *e, struct uw_usec now)
 {
     struct uw_list *pos, *tmp;

@@ -140,6 +140,10 @@ void uw_engine_drop_kept(struct uw_engine *engine, uint32_t endpoints);
 /* The end: completes every transfer with `error`; nothing is taken any more. Told to the tap. */
 void uw_engine_abort(struct uw_engine *engine, int error, struct uw_usec now);
 
+/* In a forked child: what is under way is the parent's. It may be ended here, but the server is not
+ * told; a read stays posted. */
+void uw_engine_forked(struct uw_engine *engine);
+
 /* Before a deliberate close: unlinks every post; completes every transfer with CANCELLED. */
 void uw_engine_close(struct uw_engine *engine, struct uw_usec now);
 

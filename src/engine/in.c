@@ -418,7 +418,7 @@ uw_in_cancel(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct uw
     x->state = XFER_ENDING;
     if (ep->live > ep->waiting && !(e->profile->flags & UW_PROF_UNLINK_USELESS))
         p = newest_live(ep);
-    if (!p || (!p->receiving && uw_post_withdraw(e, p, now))) {
+    if (!p || p->foreign || (!p->receiving && uw_post_withdraw(e, p, now))) {
         uw_in_redirect(e, x);
         complete(e, ep, x, UW_ERROR_CANCELLED, 0);
         return;

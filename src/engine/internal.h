@@ -60,6 +60,7 @@ struct uw_post {
     unsigned answered : 1;  /* OUT chunk that waits for an earlier one */
     unsigned gated : 1;     /* counts in the gate */
     unsigned receiving : 1; /* its reply is just coming in */
+    unsigned foreign : 1;   /* made before this process was forked: the server hears of no end */
 };
 
 /* What a read brought that no caller had room for. */

@@ -202,6 +202,22 @@ withdraw_posts(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, struct 
     }
 }
 
+/* No answer will come of taking it back. */
+static int
+is_out_of_reach(const struct uw_engine *e, struct uw_ep *ep, const struct uw_xfer *x)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &ep->posts)
+    {
+        const struct uw_post *p = UW_CONTAINER(pos, struct uw_post, link);
+
+        if (p->xfer == x && p->foreign)
+            return 1;
+    }
+    return (e->profile->flags & UW_PROF_UNLINK_USELESS) != 0;
+}
+
 void
 uw_out_end(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, int verdict,
            struct uw_usec until, struct uw_usec now)
@@ -218,7 +234,7 @@ uw_out_end(struct uw_engine *e, struct uw_ep *ep, struct uw_xfer *x, int verdict
     withdraw_posts(e, ep, x, now);
     if (x->posts == 0)
         uw_xfer_complete(e, x, x->verdict, x->raw_status);
-    else if (e->profile->flags & UW_PROF_UNLINK_USELESS)
+    else if (is_out_of_reach(e, ep, x))
         uw_out_force(e, ep, x, now);
     else
         uw_heap_set(&e->timers, &x->timer, until);

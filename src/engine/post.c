@@ -248,7 +248,7 @@ uw_post_withdraw(struct uw_engine *e, struct uw_post *p, struct uw_usec now)
         p->ep->live--;
     p->withdrawn = 1;
     p->ep->withdrawn++;
-    if (!(e->profile->flags & UW_PROF_UNLINK_USELESS))
+    if (!(e->profile->flags & UW_PROF_UNLINK_USELESS) && !p->foreign)
         send_unlink(e, p);
     return 0;
 }

@@ -62,6 +62,7 @@ struct uw_device {
     const struct uw_config *active;
     uint8_t altsettings[UW_INTERFACES_MAX];  /* by bInterfaceNumber */
     const void *owners[UW_INTERFACES_MAX];   /* claims, by bInterfaceNumber */
+    unsigned claimed_in[UW_INTERFACES_MAX];  /* the loop's forks then */
     const struct uw_endpoint *endpoints[32]; /* in force: OUT 0..15, IN 16..31 */
     struct uw_stranger *strangers;           /* again.c: what turned out not to be its successor */
     unsigned num_strangers;

@@ -359,8 +359,10 @@ claim_here(struct uw_device *d, unsigned interface_number, const void *owner)
         r = UW_ERROR_BUSY;
     else if (d->owners[interface_number])
         r = 1;
-    else
+    if (r == UW_OK) {
         d->owners[interface_number] = owner;
+        d->claimed_in[interface_number] = d->loop->forks;
+    }
     uw_loop_unlock(d->loop);
     return r;
 }
@@ -387,20 +389,22 @@ uw_device_claim(struct uw_device *d, unsigned interface_number, const void *owne
 int
 uw_device_release(struct uw_device *d, unsigned interface_number, const void *owner)
 {
-    int r = UW_ERROR_NOT_FOUND;
+    int r = UW_ERROR_NOT_FOUND, is_ours;
 
     if (interface_number >= UW_INTERFACES_MAX || !owner)
         return UW_ERROR_INVALID;
     uw_loop_lock(d->loop);
+    /* A forked child has nothing to give back of its parent's. */
+    is_ours = d->claimed_in[interface_number] == d->loop->forks;
     if (d->owners[interface_number] == owner) {
         d->owners[interface_number] = NULL;
-        uw_device_flush_interface_locked(d, interface_number);
+        if (is_ours)
+            uw_device_flush_interface_locked(d, interface_number);
         r = UW_OK;
     }
     uw_loop_unlock(d->loop);
-    if (r == UW_OK)
-        (void)uw_shared_release(d,
-                                interface_number); /* the broker does it, too, when we are gone */
+    if (r == UW_OK && is_ours) /* the broker does it, too, when we are gone */
+        (void)uw_shared_release(d, interface_number);
     return r;
 }
 

@@ -111,6 +111,41 @@ test_a_child_that_ends(void **state)
     libusb_exit(ctx);
 }
 
+/* One of two handles, too, and what it has claimed. */
+static void
+test_a_child_that_closes_one_of_two(void **state)
+{
+    libusb_device_handle *one, *two;
+    libusb_context *ctx;
+    struct libusb_transfer *in = libusb_alloc_transfer(0);
+    uint8_t bytes[64], byte = 7;
+    int status = -1, moved;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(libusb_init(&ctx), 0);
+    one = rig_open(ctx, RIG_LOOPBACK);
+    assert_int_equal(libusb_open(libusb_get_device(one), &two), 0);
+    libusb_fill_bulk_transfer(in, one, 0x81, bytes, sizeof(bytes), note, &status, 0);
+    assert_int_equal(libusb_submit_transfer(in), 0);
+    child = fork();
+    if (child == 0) {
+        alarm(10);
+        libusb_close(one);
+        _exit(status != -1 || libusb_claim_interface(two, 0) != 0);
+    }
+    assert_int_equal(ended(child), 0);
+    assert_int_equal(libusb_claim_interface(two, 0), LIBUSB_ERROR_BUSY);
+    assert_int_equal(libusb_bulk_transfer(one, 0x01, &byte, 1, &moved, 2000), 0);
+    while (status < 0)
+        assert_int_equal(libusb_handle_events(ctx), 0);
+    assert_int_equal(status, LIBUSB_TRANSFER_COMPLETED);
+    libusb_free_transfer(in);
+    libusb_close(two);
+    libusb_close(one);
+    libusb_exit(ctx);
+}
+
 /* ---- signals ---- */
 
 static void
@@ -185,6 +220,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_io_in_the_child),
         cmocka_unit_test(test_a_child_that_ends),
+        cmocka_unit_test(test_a_child_that_closes_one_of_two),
         cmocka_unit_test(test_signals),
     };
     int r;

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -66,6 +68,27 @@ test_program_ends(void **state)
     assert_int_equal(rig_read(&s->two, 0x81, bytes, 64, LONG, &actual), 0);
     assert_int_equal(actual, 4);
     assert_memory_equal(bytes, "mine", 4);
+    rig_end(s);
+}
+
+/* What a child gives up of its parent's claims, the parent still has. */
+static void
+test_claims_of_a_forked_child(void **state)
+{
+    struct setup *s = rig_start_joined("esp");
+    int status = -1;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(uw_device_claim(s->one.device, 0, s), 0);
+    child = fork();
+    if (child == 0)
+        _exit(uw_device_release(s->one.device, 0, s) != 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(uw_device_claim(s->two.device, 0, s), UW_ERROR_BUSY);
+    assert_int_equal(uw_device_release(s->one.device, 0, s), 0);
+    assert_int_equal(uw_device_claim(s->two.device, 0, s), 0);
     rig_end(s);
 }
 
@@ -331,6 +354,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_program_ends),
+        cmocka_unit_test(test_claims_of_a_forked_child),
         cmocka_unit_test(test_configuration),
         cmocka_unit_test(test_altsettings_are_followed),
         cmocka_unit_test(test_configuration_is_followed),

@@ -30,7 +30,7 @@ wait_for(pid_t pid)
                  WEXITSTATUS(status) - 1);
 }
 
-/* Answers the first URB when the test says so, later ones at once. Counts unlinks from 100. */
+/* Answers the first URB when the test says so, later ones at once. Hangs up at an unlink. */
 static void
 act_answer_later(struct stage *stage, int fd, unsigned number)
 {
@@ -44,16 +44,14 @@ act_answer_later(struct stage *stage, int fd, unsigned number)
     stage_await(stage, 2);
     if (!stage_reply(fd, &pdu, 0, data, 64))
         return;
-    while (stage_command(fd, &pdu, NULL, 0)) {
-        if (pdu.command == UW_CMD_UNLINK)
-            stage_reach(stage, 100);
+    while (stage_command(fd, &pdu, NULL, 0) && pdu.command != UW_CMD_UNLINK)
         stage_reply(fd, &pdu, 0, data, pdu.length < 64 ? (size_t)pdu.length : 64);
-    }
 }
 
 static void
-free_all_and_exit(struct client *c)
+free_all_and_exit(struct client *c, struct uw_urb *urb)
 {
+    (void)urb;
     uw_import_free(c->import);
     (void)uw_queue_wait(c->queue, uw_msec(0));
     while (uw_queue_pop(c->queue))
@@ -65,14 +63,24 @@ free_all_and_exit(struct client *c)
 }
 
 static void
-only_exit(struct client *c)
+only_exit(struct client *c, struct uw_urb *urb)
 {
     (void)c;
+    (void)urb;
+    _exit(0);
+}
+
+/* The parent's transfer ends for the child alone. */
+static void
+cancel_and_exit(struct client *c, struct uw_urb *urb)
+{
+    CHILD_CHECK(client_cancel(c, urb) == UW_OK);
+    CHILD_CHECK(client_finish(c, urb) == UW_ERROR_CANCELLED);
     _exit(0);
 }
 
 static void
-try_child(void (*child)(struct client *c))
+try_child(void (*child)(struct client *c, struct uw_urb *urb))
 {
     struct client c;
     struct uw_urb *urb;
@@ -84,7 +92,7 @@ try_child(void (*child)(struct client *c))
     stage_await(c.stage, 1);
     pid = fork();
     if (pid == 0)
-        child(&c);
+        child(&c, urb);
     wait_for(pid);
     stage_reach(c.stage, 2);
     assert_int_equal(client_finish(&c, urb), UW_OK);
@@ -108,6 +116,13 @@ test_child_frees_all(void **state)
 {
     (void)state;
     try_child(free_all_and_exit);
+}
+
+static void
+test_child_cancels(void **state)
+{
+    (void)state;
+    try_child(cancel_and_exit);
 }
 
 /* Open, fork, go on in the child: what a daemon does. */
@@ -341,13 +356,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_child_exits),
-        cmocka_unit_test(test_child_frees_all),
-        cmocka_unit_test(test_child_goes_on),
-        cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_timer_of_an_embedded_loop),
-        cmocka_unit_test(test_busy_threads),
-        cmocka_unit_test(test_lookup_under_way),
+        cmocka_unit_test(test_child_exits),   cmocka_unit_test(test_child_frees_all),
+        cmocka_unit_test(test_child_cancels), cmocka_unit_test(test_child_goes_on),
+        cmocka_unit_test(test_descriptors),   cmocka_unit_test(test_timer_of_an_embedded_loop),
+        cmocka_unit_test(test_busy_threads),  cmocka_unit_test(test_lookup_under_way),
     };
 
     return client_run_tests(tests);

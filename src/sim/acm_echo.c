@@ -11,7 +11,7 @@
 #include <usbwire/descriptor.h>
 
 #include "base/bytes.h"
-#include "sim/uart.h"
+#include "sim/acm.h"
 
 #define EP_NOTIFY 0x83
 #define EP_IN     0x82
@@ -34,12 +34,6 @@
 #define LINE_DTR       0x01u
 #define BOOTLOADER_PID 0x00b1
 
-struct acm {
-    uint8_t coding[7];
-    int touchable;
-    struct sim_uart uart;
-};
-
 static const uint8_t functional[] = {
     5, UW_DT_CS_INTERFACE, 0x00, 0x10, 0x01, /* header: CDC 1.10 */
     5, UW_DT_CS_INTERFACE, 0x01, 0x00, 1,    /* call management: data interface 1 */
@@ -48,7 +42,7 @@ static const uint8_t functional[] = {
 };
 
 static void
-notify(struct acm *a, unsigned errors)
+notify(struct sim_acm *a, unsigned errors)
 {
     unsigned in = a->uart.inputs;
     uint8_t bytes[10];
@@ -71,7 +65,7 @@ static void
 received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 {
     if (errors)
-        notify((struct acm *)u->device->own, errors);
+        notify((struct sim_acm *)u->device->own, errors);
     if (!(errors & SIM_BREAK))
         sim_uart_give(u, bytes, size);
 }
@@ -79,11 +73,11 @@ received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 static void
 moved(struct sim_uart *u)
 {
-    notify((struct acm *)u->device->own, 0);
+    notify((struct sim_acm *)u->device->own, 0);
 }
 
 static int
-set_coding(struct acm *a, const uint8_t *bytes)
+set_coding(struct sim_acm *a, const uint8_t *bytes)
 {
     struct uw_reader r = uw_reader(bytes, sizeof(a->coding));
 
@@ -95,50 +89,36 @@ set_coding(struct acm *a, const uint8_t *bytes)
     return 0;
 }
 
-static void
-reset(struct sim_device *d)
+void
+sim_acm_reset(struct sim_device *d)
 {
     static const uint8_t coding[7] = {0x00, 0xc2, 0x01, 0x00, 0, 0, 8}; /* 115200 8N1 */
-    struct acm *a = (struct acm *)d->own;
+    struct sim_acm *a = (struct sim_acm *)d->own;
 
     sim_uarts_reset(d, 115200);
     (void)set_coding(a, coding);
 }
 
-static void
-describe(struct sim_device *d, uint16_t pid, const char *product)
+void
+sim_acm_describe(struct sim_config *c)
 {
     static const uint8_t association[] = {8, UW_DT_INTERFACE_ASSOCIATION, 0, 2, 2, 2, 1, 0};
-    struct sim_config c;
 
-    d->config_count = 0;
-    sim_device_descriptor(d, 0x1209, pid, 0x0100, 0xef, 0x02, 0x01);
-    d->strings[2] = product;
-    c = sim_config_begin(d, 1);
-    sim_config_raw(&c, association, sizeof(association));
-    sim_config_interface(&c, 0, 0, 1, 0x02, 0x02, 0x01, 0);
-    sim_config_raw(&c, functional, sizeof(functional));
-    sim_config_endpoint(&c, EP_NOTIFY, UW_INTERRUPT, 16, d->speed >= SIM_HIGH ? 8 : 16);
-    sim_config_interface(&c, 1, 0, 2, 0x0a, 0, 0, 0);
-    sim_config_endpoint(&c, EP_OUT, UW_BULK, 0, 0);
-    sim_config_endpoint(&c, EP_IN, UW_BULK, 0, 0);
-    sim_config_end(&c, 2);
+    sim_config_raw(c, association, sizeof(association));
+    sim_config_interface(c, 0, 0, 1, 0x02, 0x02, 0x01, 0);
+    sim_config_raw(c, functional, sizeof(functional));
+    sim_config_endpoint(c, EP_NOTIFY, UW_INTERRUPT, 16, c->device->speed >= SIM_HIGH ? 8 : 16);
+    sim_config_interface(c, 1, 0, 2, 0x0a, 0, 0, 0);
+    sim_config_endpoint(c, EP_OUT, UW_BULK, 0, 0);
+    sim_config_endpoint(c, EP_IN, UW_BULK, 0, 0);
 }
 
-static int
-create(struct sim_device *d)
+int
+sim_acm_create(struct sim_device *d)
 {
-    const char *touch = sim_option(d, "touch1200");
-    struct acm *a = calloc(1, sizeof(*a));
+    struct sim_acm *a = (struct sim_acm *)d->own;
     int r;
 
-    if (!a)
-        return UW_ERROR_NO_MEMORY;
-    d->own = a;
-    describe(d, 0x0001, "usbwire simulated serial port");
-    if (touch && strcmp(touch, "0") != 0 && strcmp(touch, "1") != 0)
-        return UW_ERROR_INVALID;
-    a->touchable = touch && touch[0] == '1';
     a->uart.in = EP_IN;
     a->uart.out = EP_OUT;
     a->uart.note = EP_NOTIFY;
@@ -147,8 +127,37 @@ create(struct sim_device *d)
     a->uart.moved = moved;
     r = sim_uart_create(&a->uart, d);
     if (r == 0)
-        reset(d);
+        sim_acm_reset(d);
     return r;
+}
+
+static void
+describe(struct sim_device *d, uint16_t pid, const char *product)
+{
+    struct sim_config c;
+
+    d->config_count = 0;
+    sim_device_descriptor(d, 0x1209, pid, 0x0100, 0xef, 0x02, 0x01);
+    d->strings[2] = product;
+    c = sim_config_begin(d, 1);
+    sim_acm_describe(&c);
+    sim_config_end(&c, 2);
+}
+
+static int
+create(struct sim_device *d)
+{
+    const char *touch = sim_option(d, "touch1200");
+    struct sim_acm *a = calloc(1, sizeof(*a));
+
+    if (!a)
+        return UW_ERROR_NO_MEMORY;
+    d->own = a;
+    describe(d, 0x0001, "usbwire simulated serial port");
+    if (touch && strcmp(touch, "0") != 0 && strcmp(touch, "1") != 0)
+        return UW_ERROR_INVALID;
+    a->touchable = touch && touch[0] == '1';
+    return sim_acm_create(d);
 }
 
 static void
@@ -167,7 +176,7 @@ become_bootloader(struct sim_device *d)
 static int
 move_lines(struct sim_device *d, unsigned lines)
 {
-    struct acm *a = (struct acm *)d->own;
+    struct sim_acm *a = (struct sim_acm *)d->own;
 
     sim_uart_outputs(&a->uart, lines & 3);
     if (a->touchable && a->uart.near.rate == TOUCH_RATE && !(lines & LINE_DTR)) {
@@ -177,10 +186,10 @@ move_lines(struct sim_device *d, unsigned lines)
     return 0;
 }
 
-static int
-control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
+int
+sim_acm_control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
 {
-    struct acm *a = (struct acm *)d->own;
+    struct sim_acm *a = (struct sim_acm *)d->own;
     size_t n = r->length < sizeof(a->coding) ? r->length : sizeof(a->coding);
 
     if ((s->type & 0x7f) != 0x21 || s->index != 0)
@@ -207,7 +216,7 @@ const struct sim_model sim_acm_echo = {
     .speed = SIM_FULL,
     .create = create,
     .destroy = destroy,
-    .reset = reset,
-    .control = control,
+    .reset = sim_acm_reset,
+    .control = sim_acm_control,
     .transfer = sim_uarts_transfer,
 };

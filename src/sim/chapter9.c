@@ -6,6 +6,7 @@
 #include <usbwire/descriptor.h>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "sim/device.h"
 #include "sim/sim.h"
 
@@ -259,6 +260,7 @@ port_reset(struct sim_device *d, const struct sim_setup *s, struct uw_request *r
         return SIM_STALL;
     /* As usb_reset_device of a kernel: the configuration is put back. */
     sim_device_reset(d);
+    uw_log(&d->sim->log, UW_LOG_INFO, "%s reset", d->busid);
     d->configuration = configuration;
     return 0;
 }

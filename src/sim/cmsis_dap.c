@@ -1,5 +1,6 @@
 /*
- * cmsis_dap.c - a debug probe without a target (CMSIS-DAP 2.1, commands over bulk endpoints)
+ * cmsis_dap.c - a debug probe without a target (CMSIS-DAP 2.1, commands over bulk endpoints), alone
+ * and on a board that has a serial port, too
  *
  * One command, one answer: DAP_Info, DAP_HostStatus, DAP_Connect and the like are answered as a
  * probe does whose pins are connected to nothing, so every transfer on the wire is without
@@ -9,7 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "sim/device.h"
+#include "sim/acm.h"
 
 #define EP_OUT      0x01
 #define EP_IN       0x81
@@ -25,28 +26,59 @@ enum { VENDOR_NAME = 1, PRODUCT_NAME, SERIAL_NUMBER, VERSION };
 enum { CAPABILITIES = 0xf0, PACKET_COUNT = 0xfe, PACKET_BYTES = 0xff };
 
 struct probe {
+    struct sim_acm acm; /* first; the board's */
     struct sim_fifo answers;
 };
+
+static struct probe *
+make(struct sim_device *d)
+{
+    struct probe *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    d->own = p;
+    sim_fifo_init(&p->answers);
+    d->strings[4] = "usbwire CMSIS-DAP v2"; /* by these words it is found */
+    return p;
+}
+
+static void
+describe(struct sim_config *c, uint8_t interface_number)
+{
+    sim_config_interface(c, interface_number, 0, 2, 0xff, 0, 0, 4);
+    sim_config_endpoint(c, EP_OUT, UW_BULK, 0, 0);
+    sim_config_endpoint(c, EP_IN, UW_BULK, 0, 0);
+    sim_config_end(c, (uint8_t)(interface_number + 1));
+}
 
 static int
 create(struct sim_device *d)
 {
-    struct probe *p = calloc(1, sizeof(*p));
     struct sim_config c;
 
-    if (!p)
+    if (!make(d))
         return UW_ERROR_NO_MEMORY;
-    d->own = p;
-    sim_fifo_init(&p->answers);
     sim_device_descriptor(d, 0x1209, 0x0008, 0x0100, 0, 0, 0);
     d->strings[2] = "usbwire simulated CMSIS-DAP";
-    d->strings[4] = "usbwire CMSIS-DAP v2"; /* by these words it is found */
     c = sim_config_begin(d, 1);
-    sim_config_interface(&c, 0, 0, 2, 0xff, 0, 0, 4);
-    sim_config_endpoint(&c, EP_OUT, UW_BULK, 0, 0);
-    sim_config_endpoint(&c, EP_IN, UW_BULK, 0, 0);
-    sim_config_end(&c, 1);
+    describe(&c, 0);
     return 0;
+}
+
+static int
+create_board(struct sim_device *d)
+{
+    struct sim_config c;
+
+    if (!make(d))
+        return UW_ERROR_NO_MEMORY;
+    sim_device_descriptor(d, 0x1209, 0x000b, 0x0100, 0xef, 0x02, 0x01);
+    d->strings[2] = "usbwire simulated board with CMSIS-DAP";
+    c = sim_config_begin(d, 1);
+    sim_acm_describe(&c);
+    describe(&c, 2);
+    return sim_acm_create(d);
 }
 
 static void
@@ -54,6 +86,7 @@ destroy(struct sim_device *d)
 {
     struct probe *p = (struct probe *)d->own;
 
+    sim_uarts_destroy(d);
     if (p)
         sim_fifo_clear(&p->answers);
     free(p);
@@ -63,6 +96,13 @@ static void
 reset(struct sim_device *d)
 {
     sim_fifo_clear(&((struct probe *)d->own)->answers);
+}
+
+static void
+reset_board(struct sim_device *d)
+{
+    reset(d);
+    sim_acm_reset(d);
 }
 
 static size_t
@@ -140,6 +180,15 @@ transfer(struct sim_device *d, struct uw_request *r)
     sim_fifo_serve(&p->answers, d, EP_IN);
 }
 
+static void
+transfer_board(struct sim_device *d, struct uw_request *r)
+{
+    if (r->endpoint == EP_OUT || r->endpoint == EP_IN)
+        transfer(d, r);
+    else
+        sim_uarts_transfer(d, r);
+}
+
 const struct sim_model sim_cmsis_dap = {
     .name = "cmsis-dap",
     .text = "1209:0008, a debug probe without a target: CMSIS-DAP v2",
@@ -148,4 +197,16 @@ const struct sim_model sim_cmsis_dap = {
     .destroy = destroy,
     .reset = reset,
     .transfer = transfer,
+};
+
+const struct sim_model sim_daplink = {
+    .name = "daplink",
+    .text = "1209:000b, a board with such a probe and a CDC-ACM serial port; " SIM_UART_TEXT,
+    .keys = SIM_UART_KEYS,
+    .speed = SIM_HIGH,
+    .create = create_board,
+    .destroy = destroy,
+    .reset = reset_board,
+    .control = sim_acm_control,
+    .transfer = transfer_board,
 };

@@ -32,7 +32,6 @@ set_up(void **state)
     stand_add(&stand, "keyboard:type=a1/");
     stand_add(&stand, "source-sink:gadget=1");
     stand_add(&stand, "faulty");
-    stand_add(&stand, "dfu");
     stand_add(&stand, "cmsis-dap");
     stand_add(&stand, "usbasp");
     stand_add(&stand, "fx2");
@@ -285,35 +284,11 @@ test_keyboard(void **state)
     }
 }
 
-/* DFU 1.1: down in blocks, each with a GETSTATUS behind it, and up until a short one. */
-static void
-test_dfu(void **state)
-{
-    uint8_t status[6];
-
-    (void)state;
-    wire_open_device(&w, &stand, "1-8");
-    memset(bytes, 0x5a, 300);
-    assert_int_equal(wire_control(&w, 0x01, 11, 1, 0, NULL, 0), 0);    /* the RAM */
-    assert_int_equal(wire_control(&w, 0x21, 1, 0, 0, NULL, 0), STALL); /* an end without a start */
-    assert_int_equal(wire_control(&w, 0xa1, 3, 0, 0, status, 6), 6);
-    assert_int_equal(status[4], 10); /* dfuERROR */
-    assert_int_equal(wire_control(&w, 0x21, 4, 0, 0, NULL, 0), 0);
-    assert_int_equal(wire_control(&w, 0x21, 1, 0, 0, bytes, 200), 200);
-    assert_int_equal(wire_control(&w, 0xa1, 5, 0, 0, status, 1), 1);
-    assert_int_equal(status[0], 3);                                       /* dfuDNLOAD-SYNC */
-    assert_int_equal(wire_control(&w, 0x21, 1, 1, 0, bytes, 100), STALL); /* without GETSTATUS */
-    assert_int_equal(wire_control(&w, 0x21, 4, 0, 0, NULL, 0), 0);
-    assert_int_equal(wire_control(&w, 0xa1, 2, 0, 0, bytes + 1000, 128), 128);
-    assert_int_equal(wire_control(&w, 0xa1, 2, 1, 0, bytes + 1128, 128), 72); /* the end */
-    assert_memory_equal(bytes + 1000, bytes, 200);
-}
-
 static void
 test_cmsis_dap(void **state)
 {
     (void)state;
-    wire_open_device(&w, &stand, "1-9");
+    wire_open_device(&w, &stand, "1-8");
     memcpy(bytes, "\x00\x04", 2); /* DAP_Info, version */
     assert_int_equal(wire_write(&w, 0x01, bytes, 2), 2);
     assert_int_equal(wire_read(&w, 0x81, bytes, 512), 8);
@@ -331,7 +306,7 @@ static void
 test_usbasp(void **state)
 {
     (void)state;
-    wire_open_device(&w, &stand, "1-10");
+    wire_open_device(&w, &stand, "1-9");
     assert_int_equal(wire_control(&w, 0xc0, 3, 0x0030, 0x0001, bytes, 4), 4); /* 30 00 01 00 */
     assert_int_equal(bytes[3], 0x95);
     assert_int_equal(wire_control(&w, 0xc0, 9, 0x0100, 0, bytes, 4), 4);
@@ -346,7 +321,7 @@ static void
 test_fx2(void **state)
 {
     (void)state;
-    wire_open_device(&w, &stand, "1-11");
+    wire_open_device(&w, &stand, "1-10");
     memcpy(bytes, "code", 4);
     assert_int_equal(wire_control(&w, 0x40, 0xa0, 0x1000, 0, bytes, 4), 4);
     assert_int_equal(wire_control(&w, 0xc0, 0xa0, 0x0fff, 0, bytes, 6), 6);
@@ -401,7 +376,7 @@ test_faulty_bootloader(void **state)
     wire_close(&w);
     wire_open(&w, &stand);
     list = wire_list(&w);
-    assert_int_equal(list->count, 11);
+    assert_int_equal(list->count, 10);
     assert_string_equal(list->infos[6].busid, "1-7");
     assert_int_equal(list->infos[6].pid, 0x00b0);
     uw_device_list_free(list);
@@ -422,7 +397,6 @@ main(void)
         TEST(test_loopback_interrupt),
         TEST(test_loopback_iso),
         TEST(test_keyboard),
-        TEST(test_dfu),
         TEST(test_cmsis_dap),
         TEST(test_usbasp),
         TEST(test_fx2),

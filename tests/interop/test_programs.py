@@ -148,6 +148,33 @@ def mtp_tools_move_files(lab):
     expect(not os.path.exists(arrived), 'sent.bin is still there')
 
 
+@test('server-qemu')
+def gphoto2_lists_and_gets_files(lab):
+    """The same device as any camera that speaks PTP."""
+    camera = [need('gphoto2'), '--camera', 'USB PTP Class Camera', '--port', 'usb:']
+    listed = lab.through([lab.MTP], *camera, '--list-files').text
+    number = re.search(r'^#(\d+) +numbers\.txt ', listed, flags=re.M)
+    expect(number, 'numbers.txt is missing in', listed)
+    got = lab.path('got-by-gphoto2')
+    lab.through([lab.MTP], *camera, '--get-file', number.group(1), '--filename', got)
+    expect(filecmp.cmp(got, os.path.join(lab.media, 'folder/numbers.txt'), shallow=False),
+           'numbers.txt is another one')
+
+
+# It has no use for a reader without T=1, but looks at all it is.
+_SCDAEMON = '/usr/lib/gnupg/scdaemon'
+_SCDAEMON_LISTS = 'echo "GETINFO reader_list" | "$0" --homedir "$1" --server'
+
+
+@test('server-qemu')
+def scdaemon_finds_the_reader(lab):
+    """GnuPG's, which brings a driver of its own."""
+    if not os.path.exists(_SCDAEMON):
+        raise Skip('scdaemon is not installed')
+    output = lab.through([lab.CCID], 'sh', '-c', _SCDAEMON_LISTS, _SCDAEMON, lab.folder)
+    expect(re.search('^D 08E6:4433:', output.text, flags=re.M), output)
+
+
 _READER = '''FRIENDLYNAME "QEMU"
 DEVICENAME usb:08e6/4433
 LIBPATH {driver}

@@ -1,6 +1,9 @@
 """Programs of Debian, unmodified, on the simulated bench."""
+import contextlib
 import filecmp
+import functools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -191,29 +194,112 @@ def test_node():
         assert out.strip() == '2 undefined undefined hello', out
 
 
+# Others that look for their devices and find them, or say that they are not there: devices, words,
+# exit code, what is said.
+ROWS = {
+    'usb_modeswitch': (['disk'], ['usb_modeswitch', '-v', '1209', '-p', '0005', '-K'], 0,
+                       'Trying to send message 3 to endpoint 0x01 ...\n OK, message successfully sent\n'
+                       'Read the response to message 3 (CSW) ...\n'
+                       ' Response successfully read (13 bytes), status 0\n'),
+    'sane_find_scanner': (['loopback'], ['sane-find-scanner'], 0,
+                          'found possible USB scanner (vendor=0x1209 [usbwire], product=0x0003 [usbwire '
+                          'simulated loopback]) at libusb:101:002'),
+    'cups': (['loopback', 'keyboard'], ['/usr/lib/cups/backend-available/usb'], 0, 'libusb_get_device_list=2\n'),
+    'flashrom': (['ft232h'], ['flashrom', '-p', 'ft2232_spi:type=232H'], 0, 'No operations were specified.'),
+    'flashrom_without': (['loopback'], ['flashrom', '-p', 'ft2232_spi:type=232H'], 1,
+                         'Unable to open FTDI device: -3 (device not found)'),
+    'stlink': (['loopback'], ['st-info', '--probe'], 0, 'Found 0 stlink programmers'),
+    'rtl_sdr': (['loopback'], ['rtl_test', '-t'], 1, 'No supported devices found.'),
+    'hackrf': (['loopback'], ['hackrf_info'], 1, 'No HackRF boards found.'),
+}
+
+
+def check_row(devices, words, code, said):
+    with Bench(*devices) as bench:
+        done = bench.run(need(words[0]), *words[1:])
+        assert done.returncode == code and said in done.stdout + done.stderr, done
+
+
+for row in ROWS.items():
+    globals()['test_' + row[0]] = functools.partial(check_row, *row[1])
+
+
+FTDI1 = '''
+import ftdi1
+c = ftdi1.new()
+assert ftdi1.usb_open(c, 0x0403, 0x6001) == 0, ftdi1.get_error_string(c)
+assert ftdi1.set_baudrate(c, 115200) == 0
+assert ftdi1.write_data(c, b'hello') == 5
+found = b''
+while len(found) < 5:
+    n, data = ftdi1.read_data(c, 64)
+    assert n >= 0, ftdi1.get_error_string(c)
+    found += bytes(data[:n])
+assert found == b'hello', found
+assert ftdi1.usb_close(c) == 0
+'''
+
+
+def test_python_ftdi1():
+    with Bench('ft232r') as bench:
+        succeeded(bench.run(need_module('ftdi1'), '-c', FTDI1))
+
+
+def ask(guest, question):
+    """What an emulator's monitor answers. Its version ends the answer."""
+    guest.stdin.write(f'{question}\ninfo version\n')
+    guest.stdin.flush()
+    answer, line = '', ''
+    while not re.match(r'\d+\.\d+', line):
+        line = guest.stdout.readline()
+        assert line, 'the emulator has ended'
+        answer += line
+    return answer
+
+
+def wait_for_usb(guest, wanted):
+    until = time.monotonic() + 30
+    while wanted not in (answer := ask(guest, 'info usb')):
+        assert time.monotonic() < until, answer
+
+
+@contextlib.contextmanager
+def emulator(start, *devices):
+    """QEMU with a monitor on its standard input, no guest, and these devices; `start` starts it."""
+    guest = start(need('qemu-system-x86_64'), '-nodefaults', '-display', 'none', '-device', 'qemu-xhci',
+                  *devices, '-monitor', 'stdio', stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        yield guest
+    finally:
+        guest.stdin.close()
+        guest.terminate()
+        guest.wait(10)
+        guest.stdout.close()
+
+
 def test_qemu_usb_host():
     """A remote device in a guest of an emulator that knows nothing of networks."""
-    qemu = need('qemu-system-x86_64')
-    with Bench('keyboard', 'loopback') as bench:
-        guest = bench.start(qemu, '-nodefaults', '-display', 'none', '-device', 'qemu-xhci',
-                            '-device', 'usb-host,vendorid=0x1209,productid=0x0003', '-monitor',
-                            'stdio', stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with Bench('keyboard', 'loopback') as bench, \
+            emulator(bench.start, '-device', 'usb-host,vendorid=0x1209,productid=0x0003') as guest:
+        wait_for_usb(guest, 'Speed 480 Mb/s, Product usbwire simulated loopback')
+
+
+def test_usbredirect():
+    """It gives away over another protocol what it got over this one; QEMU is at the other end."""
+    def start(*words, **more):
+        return subprocess.Popen(words, env=ENV, text=True, **more)
+
+    program = need('usbredirect')
+    line = 'socket,id=redir,host=127.0.0.1,port=0,server=on,wait=off'
+    with Bench('keyboard', 'loopback') as bench, \
+            emulator(start, '-chardev', line, '-device', 'usb-redir,chardev=redir') as guest:
+        port = re.search(r'tcp:(127\.0\.0\.1:\d+)', ask(guest, 'info chardev')).group(1)
+        giver = bench.start(program, '--device', '1209:0003', '--to', port)
         try:
-            until = time.monotonic() + 30
-            line = ''
-            while 'usbwire simulated loopback' not in line and time.monotonic() < until:
-                guest.stdin.write('info usb\n')
-                guest.stdin.flush()
-                line = ''
-                while 'Device ' not in line:
-                    line = guest.stdout.readline()
-                    assert line, 'the emulator has ended'
-            assert 'Speed 480 Mb/s, Product usbwire simulated loopback' in line, line
+            wait_for_usb(guest, 'Speed 480 Mb/s, Product USB Redirection Device')
         finally:
-            guest.stdin.close()
-            guest.terminate()
-            guest.wait(10)
-            guest.stdout.close()
+            giver.terminate()
+            giver.wait(10)
 
 
 PYUSB = '''

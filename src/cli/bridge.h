@@ -16,6 +16,7 @@
 #include "cli.h"
 
 #define BRIDGE_BUFFER 4096u
+#define BRIDGE_NAME   128u
 #define BRIDGES_MAX   32u
 #define FACE_POLLS    10u
 
@@ -48,8 +49,8 @@ struct bridge {
     void *own; /* the face's */
     struct uw_device *device;
     struct uw_serial *port;
-    char name[128]; /* what messages call it */
-    char label[64]; /* a short name that does not change: for files */
+    char name[BRIDGE_NAME]; /* what messages call it */
+    char label[64];         /* a short name that does not change: for files */
 
     uint8_t pending[BRIDGE_BUFFER]; /* from the face, not yet taken by the port */
     size_t pending_size;

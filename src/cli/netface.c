@@ -63,18 +63,19 @@ listen_on(const struct addrinfo *info)
     return -1;
 }
 
+/* One end of a socket: getsockname or getpeername. */
 static void
-note_address(struct netface *net)
+name_end(int fd, int (*get)(int fd, struct sockaddr *address, socklen_t *size),
+         char name[NETFACE_NAME])
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof(address);
     char host[64] = "?", port[16] = "?";
 
-    if (getsockname(net->listener, (struct sockaddr *)&address, &size) == 0)
+    if (get(fd, (struct sockaddr *)&address, &size) == 0)
         (void)getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
                           NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(net->address, sizeof(net->address), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-             port);
+    snprintf(name, NETFACE_NAME, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 int
@@ -96,7 +97,7 @@ netface_open(struct bridge *b, struct netface *net, const char *argument)
     freeaddrinfo(info);
     if (net->listener < 0)
         return cli_error("no listening on %s: %s", argument, strerror(errno));
-    note_address(net);
+    name_end(net->listener, getsockname, net->address);
     return 0;
 }
 
@@ -150,7 +151,7 @@ netface_polls(const struct bridge *b, struct netface *net, struct pollfd *fds)
 static void
 drop_client(struct bridge *b, struct netface *net)
 {
-    cli_remark(b->cli, "%s: the client left", b->name);
+    cli_remark(b->cli, "%s: %s left", b->name, net->peer);
     close(net->client);
     net->client = -1;
     net->out_size = 0;
@@ -204,6 +205,22 @@ is_stuck(const struct netface *net)
            uw_usec_sub(uw_now(), net->unread).us >= (uint64_t)STUCK_MS * 1000;
 }
 
+/* It is told why, as people see it who look. What it wrote is read, since the end would otherwise
+ * be a reset, which overtakes that. */
+static void
+send_away(struct bridge *b, const struct netface *net, int fd)
+{
+    char peer[NETFACE_NAME], text[BRIDGE_NAME + NETFACE_NAME + 32];
+
+    name_end(fd, getpeername, peer);
+    cli_remark(b->cli, "%s: %s was sent away, since %s has the port", b->name, peer, net->peer);
+    snprintf(text, sizeof(text), "usbwire: %s has %s\r\n", net->peer, b->name);
+    (void)send(fd, text, strlen(text), MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    (void)recv(fd, text, sizeof(text), 0);
+    close(fd);
+}
+
 static void
 accept_client(struct bridge *b, struct netface *net)
 {
@@ -221,8 +238,7 @@ accept_client(struct bridge *b, struct netface *net)
     if (fd < 0)
         return;
     if (net->client >= 0) {
-        cli_remark(b->cli, "%s: a second client was sent away", b->name);
-        close(fd);
+        send_away(b, net, fd);
         return;
     }
     keep_alive(fd);
@@ -230,7 +246,8 @@ accept_client(struct bridge *b, struct netface *net)
     net->out_size = 0;
     net->held = 0;
     net->unread = uw_never();
-    cli_remark(b->cli, "%s: a client came", b->name);
+    name_end(fd, getpeername, net->peer);
+    cli_remark(b->cli, "%s: %s came", b->name, net->peer);
     if (net->came)
         net->came(b);
 }

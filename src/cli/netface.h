@@ -6,12 +6,13 @@
 
 #include "bridge.h"
 
-#define NETFACE_OUT 32768u
+#define NETFACE_OUT  32768u
+#define NETFACE_NAME 80u
 
 struct netface {
-    int listener, client; /* client -1: none */
-    char address[80];
-    uint8_t out[NETFACE_OUT]; /* for the client */
+    int listener, client;                           /* client -1: none */
+    char address[NETFACE_NAME], peer[NETFACE_NAME]; /* ours, and the client's */
+    uint8_t out[NETFACE_OUT];                       /* for the client */
     size_t out_size;
     size_t reserve;        /* of it, for answers: the client is not read while there is less */
     int held;              /* the client wants nothing for now */

@@ -156,7 +156,7 @@ def settled(address):
 
 def wait_until_left(process):
     """Until the port has noticed that its client is gone."""
-    while b'the client left' not in process.stderr.readline():
+    while b' left' not in process.stderr.readline():
         pass
 
 

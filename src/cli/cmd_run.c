@@ -113,7 +113,8 @@ share_from(struct cli *cli, const struct uw_device_list *list, struct shares *sh
                       uw_server_name(cli->server), n);
         else
             cli_error("no device of %s matches%s", uw_server_name(cli->server),
-                      uw_device_list_count(list) ? "; there is:" : ": it offers none");
+                      uw_device_list_count(list) ? "; there is:"
+                                                 : ": it offers none, or none that is not in use");
         print_offer(list);
         return TARGET_WRAPPER_FAILED;
     }

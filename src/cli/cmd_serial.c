@@ -112,10 +112,8 @@ static void
 list_each(struct visit *v, struct uw_device *device)
 {
     struct uw_serial_info info;
-    char serial[128] = "";
+    const char *serial = uw_device_serial(device);
 
-    (void)uw_device_string(device, uw_device_descriptor(device)->iSerialNumber, 0, serial,
-                           sizeof(serial), uw_msec(2000), NULL);
     for (unsigned i = 0; uw_serial_port_at(device, i, &info); i++) {
         const struct uw_device_info *d = uw_device_info(device);
 

@@ -31,18 +31,15 @@ ports_free(struct ports *p)
 static void
 label(struct bridge *b, struct uw_device *device, unsigned interface, int several)
 {
-    char serial[48] = "";
-    size_t n;
+    const char *name = uw_device_serial(device);
 
-    if (uw_device_string(device, uw_device_descriptor(device)->iSerialNumber, 0, serial,
-                         sizeof(serial), uw_msec(2000), NULL) < 0 ||
-        !serial[0])
-        snprintf(serial, sizeof(serial), "%s", uw_device_info(device)->busid);
+    if (!*name)
+        name = uw_device_info(device)->busid;
     if (several)
-        snprintf(b->label, sizeof(b->label), "%s-if%u", serial, interface);
+        snprintf(b->label, sizeof(b->label), "%.47s-if%u", name, interface);
     else
-        snprintf(b->label, sizeof(b->label), "%s", serial);
-    for (n = 0; b->label[n]; n++)
+        snprintf(b->label, sizeof(b->label), "%.47s", name);
+    for (size_t n = 0; b->label[n]; n++)
         if (!isalnum((unsigned char)b->label[n]) && !strchr("-_.:", b->label[n]))
             b->label[n] = '_';
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # What takes too long for every run: valgrind over the unit tests and the command, the thread tests
-# for a minute each (as shipped and by ThreadSanitizer), libFuzzer a minute a target; esptool,
-# which is skipped where there is none: $ESPTOOL names a folder with its source. Ends as test.sh does.
+# for a minute each (as shipped and by ThreadSanitizer), libFuzzer a minute a target; serial ports that
+# are idle for long; esptool, which is skipped where there is none: $ESPTOOL names a folder with its
+# source. Ends as test.sh does.
 #   scripts/soak.sh [SECONDS]       for each fuzz target and thread test; 60 when not given
 set -uo pipefail
 exec </dev/null
@@ -63,12 +64,12 @@ else
     broken+=(valgrind)
 fi
 
-echo "== esptool, over slow networks"
+echo "== esptool over slow networks, and ports that are idle for long"
 if [ -f build/soak-valgrind/build.ninja ]; then
-    rm -f build/soak-valgrind/meson-logs/esptool*
-    USBWIRE_TEST_ESPTOOL=all meson test -C build/soak-valgrind --no-rebuild --print-errorlogs \
-        --logbase esptool --timeout-multiplier 10 programs-esptool
-    logs+=(build/soak-valgrind/meson-logs/esptool)
+    rm -f build/soak-valgrind/meson-logs/serial*
+    USBWIRE_TEST_ESPTOOL=all USBWIRE_TEST_SERIAL=all meson test -C build/soak-valgrind --no-rebuild \
+        --print-errorlogs --logbase serial --timeout-multiplier 10 programs-esptool programs-acceptance
+    logs+=(build/soak-valgrind/meson-logs/serial)
 fi
 
 # threads NAME DIR TEST...: each of their scenarios goes on for all the seconds.

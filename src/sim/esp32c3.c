@@ -5,7 +5,8 @@
  * Controller, "reset of chip and download mode"): DTR alone sets a flag, neither clears it, RTS
  * alone resets the chip, both do nothing. A reset takes the port off the bus; it comes back with
  * the loader of the ROM when the flag was set, else with the application, which says hello and
- * echoes. The rate has no meaning.
+ * echoes, and with the key "crashes" resets the chip after so many milliseconds. The rate has no
+ * meaning.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ struct board {
     struct sim_device *device;
     uint8_t coding[7];
     int download, resets, in_loader;
+    uint32_t crashes_ms; /* 0: the application does not */
     struct sim_fifo to_host;
     struct sim_rom rom;
 };
@@ -78,11 +80,19 @@ send(struct sim_rom *rom, const uint8_t *bytes, size_t size)
 }
 
 static void
+live(struct board *b)
+{
+    if (b->crashes_ms)
+        sim_plan(b->device, uw_msec(b->crashes_ms));
+}
+
+static void
 run_application(struct board *b, const char *reset)
 {
     b->in_loader = 0;
     say(b, reset);
     say(b, ",boot:0xd (SPI_FAST_FLASH_BOOT)\r\nhello\r\n");
+    live(b);
 }
 
 /* The port is not the processor's: it stays. */
@@ -91,6 +101,8 @@ leave(struct sim_rom *rom)
 {
     run_application(UW_CONTAINER(rom, struct board, rom), "rst:0xc (RTC_SW_CPU_RST)");
 }
+
+static void crash(struct sim_timer *timer, struct uw_usec now);
 
 /* ---- making one ---- */
 
@@ -120,7 +132,9 @@ describe(struct sim_device *d)
 static int
 create(struct sim_device *d)
 {
+    const char *crashes = sim_option(d, "crashes");
     struct board *b = calloc(1, sizeof(*b));
+    char *end = NULL;
 
     if (!b)
         return UW_ERROR_NO_MEMORY;
@@ -130,6 +144,11 @@ create(struct sim_device *d)
     sim_fifo_init(&b->to_host);
     describe(d);
     b->rom.leave = leave;
+    b->crashes_ms = crashes ? (uint32_t)strtoul(crashes, &end, 10) : 0;
+    if (end && (*end || b->crashes_ms < 1 || b->crashes_ms > 1000000))
+        return UW_ERROR_INVALID;
+    d->timer.fire = crash;
+    live(b);
     return sim_rom_create(&b->rom, &chip);
 }
 
@@ -161,6 +180,24 @@ boot(struct sim_device *d)
                "waiting for download\r\n");
     else
         run_application(b, "rst:0x15 (USB_UART_CHIP_RESET)");
+}
+
+/* A watchdog's reset is no wish for the loader. */
+static void
+boot_anew(struct sim_device *d)
+{
+    ((struct board *)d->own)->download = 0;
+    boot(d);
+}
+
+static void
+crash(struct sim_timer *timer, struct uw_usec now)
+{
+    struct sim_device *d = UW_CONTAINER(timer, struct sim_device, timer);
+
+    (void)now;
+    if (!((struct board *)d->own)->resets)
+        sim_replug(d, boot_anew);
 }
 
 static void
@@ -223,6 +260,7 @@ const struct sim_model sim_esp32c3 = {
     .name = "esp32c3",
     .text =
         "303a:1001, an ESP32-C3 with its loader and a flasher's stub; a reset takes it off the bus",
+    .keys = "crashes",
     .speed = SIM_FULL,
     .create = create,
     .destroy = destroy,

@@ -79,12 +79,12 @@ class Chip(Bench):
 class Port:
     """`usbwire serial` with a place for its ports, until the end of the block."""
 
-    def __init__(self, bench, *options):
+    def __init__(self, bench, *options, env=None):
         if not serial:
             raise Skip('Python has no module serial')
         self.process = subprocess.Popen([USBWIRE, 'serial', '-H', bench.address, *options],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=ENV)
+                                        env={**ENV, **(env or {})})
         with self.process.stdout as out:
             places = out.readline().split()
         self.lines = Lines(self.process.stderr)

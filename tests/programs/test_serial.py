@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from bench import ENV, USBWIRE, Bench, main
+from bench import BUILD, ENV, USBWIRE, Bench, main
 from ports import Port, Terminal, echoes, open_port, pty_port, sees, until
 
 
@@ -67,10 +67,16 @@ def test_one_client_at_a_time():
     with Bench('cp2102n') as bench, Port(bench, '--rfc2217', '0') as where:
         with open_port(where.where) as p:
             with socket.create_connection(where.place, 20) as second:
-                assert second.recv(16) == b''
+                told = second.makefile('rb').read()
+                assert b'127.0.0.1:%d has ' % p._socket.getsockname()[1] in told and b'CP2102N' in told, told
+            where.said('was sent away')
             echoes(p)
-        with open_port(where.where) as p:
-            echoes(p)
+        # One that has just left is none, even if what it wrote is still to be read.
+        for _ in range(20):
+            with socket.create_connection(where.place, 20) as first:
+                first.sendall(b'x' * 5000)
+            with socket.create_connection(where.place, 20) as second:
+                assert b'has ' not in second.recv(16)
 
 
 def test_telnet_that_knows_nothing():
@@ -343,6 +349,23 @@ def test_terminal_of_a_script():
                               check=False, timeout=20)
         assert done.returncode == 0, done
         assert re.fullmatch(rb'(\[\d\d:\d\d:\d\d\.\d\d\d\] \w+\n){2}', done.stdout), done
+
+
+def test_a_signal_at_the_worst_moment():
+    """Between the look whether one came and the wait, on a port where nothing else happens."""
+    shim = os.path.join(BUILD, 'tests', 'programs', 'programs_late_signal.so')
+    with Bench('ch340') as bench, tempfile.TemporaryDirectory() as folder:
+        sign = os.path.join(folder, 'now')
+        for face in (('--tcp', '0'), ('--rfc2217', '0'), ('--pty', link_in(folder))):
+            with Port(bench, *face, env={'LD_PRELOAD': shim, 'LATE_SIGNAL': sign}) as where:
+                with open(sign, 'w', encoding='ascii'):
+                    pass
+                # It waits since before that; this is a reason to wait anew.
+                user = open(link_in(folder), 'rb') if face[0] == '--pty' else \
+                    socket.create_connection(where.place, 20)
+                with user:
+                    assert where.process.wait(20) == 130
+            assert not os.path.exists(sign)
 
 
 def test_command_line():

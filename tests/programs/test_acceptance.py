@@ -1,0 +1,228 @@
+"""What people who work with ESP bridges, and with other servers, want of a serial port before they trust
+it: it opens at once, is alive after it was idle, is theirs alone, and free again when its user died."""
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+from bench import ENV, USBWIRE, Bench, main, need_module, succeeded
+from ports import PATIENCE, Port, Terminal, echoes, open_port
+from test_boards import reset_usb_jtag
+from test_serial import Loader
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'capture'))
+import strict  # pylint: disable=wrong-import-position
+
+CONTROL, BULK = 2, 3  # usbmon's numbers for them
+ALL = os.environ.get('USBWIRE_TEST_SERIAL') == 'all'
+
+# Servers on which the bridges' users want this, and others that have habits of their own.
+SERVERS = ('linux', 'linux-late', 'windows', 'g0', 'g0-virtual', 'g1', 'g3', 'p4', 'pyusbip', 'jiegec')
+CONSOLES = ('acm-echo', 'cp2102n', 'ft232r', 'ch340', 'pl2303hx')
+FACES = ('--rfc2217', '--tcp', '--pty')
+
+
+def together(work, cases):
+    """Does the work for all cases at a time; what failed is told with the case."""
+    wrong = []
+
+    def one(case):
+        try:
+            work(*case)
+        except Exception:  # pylint: disable=broad-exception-caught
+            wrong.append(f'{case}: {traceback.format_exc()}')
+
+    threads = [threading.Thread(target=one, args=(case,)) for case in cases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, '\n'.join(wrong)
+
+
+def served(server, device):
+    return Bench(device, options=['--personality', server])
+
+
+class Face:
+    """A console on one of the ways to a port, opened by pySerial."""
+
+    def __init__(self, bench, face, *options):
+        self.folder = tempfile.TemporaryDirectory()
+        place = os.path.join(self.folder.name, 'tty') if face == '--pty' else '0'
+        self.port = Port(bench, face, place, *options)
+        self.serial = open_port(place if face == '--pty' else self.port.where)
+
+    def __enter__(self):
+        return self.serial
+
+    def __exit__(self, *problem):
+        self.serial.close()
+        self.port.__exit__(*problem)
+        self.folder.cleanup()
+
+
+# Round trips from the import to the first read: two descriptors, the configuration asked for and set, the
+# language and the serial number; then what the chip is asked and told.
+OPENING = {'acm-echo': 6 + 2, 'cp2102n': 6 + 7, 'ft232r': 6 + 6, 'ch340': 6 + 7, 'pl2303hx': 6 + 14}
+
+
+def test_opening_takes_what_it_has_to():
+    """On a bridge each request is a round trip; and nothing is waited for but their answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        for device, least in OPENING.items():
+            path = os.path.join(folder, device)
+            with served('linux', device) as bench, \
+                    Face(bench, '--tcp', '--dtr', '1', '--pcap', path) as console:
+                echoes(console, b'open')
+            with open(path, 'rb') as f:
+                submitted = [r.type for r in strict.Capture(f.read()).records if r.kind == 'S']
+            asked = submitted[:submitted.index(BULK)].count(CONTROL)
+            assert asked == least, f'{device}: {asked} requests'
+
+
+def test_idle():
+    """Then it echoes, and again after a shorter while."""
+    pauses = (25, 10) if ALL else (6, 2)
+
+    def one(server, device, face):
+        with served(server, device) as bench, Face(bench, face) as console:
+            echoes(console, b'before')
+            for pause in pauses:
+                time.sleep(pause)  # that is what is tried
+                echoes(console, b'after %d s' % pause)
+
+    together(one, [(s, d, FACES[(i + k) % 3]) for i, s in enumerate(SERVERS) for k, d in enumerate(CONSOLES)])
+
+
+READ = '''
+import sys, time
+import usb.core
+seconds = float(sys.argv[1])
+device = usb.core.find(idVendor=0x1209, idProduct=1)
+start = time.monotonic()
+try:
+    device.read(0x82, 64, int(seconds * 1000))
+    raise AssertionError('something came')
+except usb.core.USBTimeoutError:
+    took = time.monotonic() - start
+assert seconds <= took < seconds + 0.5, took
+'''
+
+
+def test_a_long_read_of_libusb():
+    """It times out when it is to, whatever time-outs the server has, and is in no console's way. On the first
+    bridges it is: they know no end of a read."""
+    python, seconds = need_module('usb'), 20 if ALL else 6
+
+    def one(server):
+        with served(server, 'acm-echo') as bench:
+            succeeded(bench.run(python, '-c', READ, str(seconds)))
+            with Face(bench, '--rfc2217') as console:
+                echoes(console, b'afterwards')
+
+    together(one, [(s,) for s in SERVERS if s != 'g0'])
+
+
+def catch(port):
+    """Gets a board whose application crashes into its loader, where it stays."""
+    end = time.monotonic() + 10
+    caught = False
+    port.timeout = 1
+    while not caught:
+        assert time.monotonic() < end, 'the loader was never met'
+        reset_usb_jtag(port)
+        caught = port.read_until(b'waiting for download\r\n').endswith(b'download\r\n')
+    time.sleep(3)  # longer than the application lives
+    Loader(port).sync()
+    assert Loader(port).register(0x3fcdf07c) == 3
+
+
+LOOPS = 'esp32c3:crashes=2700'
+FOLLOW = ('--wait', '20', '--reconnect', '20')
+CATCH = '''
+import sys
+sys.argv[1:] = [sys.argv[2], sys.argv[1], *sys.argv[3:]]
+sys.path.insert(0, sys.argv[3])
+import test_acceptance
+with test_acceptance.open_port(sys.argv[2]) as port:
+    test_acceptance.catch(port)
+'''
+
+
+def test_a_board_that_crashes_is_caught():
+    with Bench(LOOPS) as bench, Port(bench, '--rfc2217', '0', *FOLLOW) as where, \
+            open_port(where.where) as port:
+        catch(port)
+    with Bench(LOOPS) as bench:
+        succeeded(bench.run(need_module('serial'), '-c', CATCH, '{tty}', sys.argv[1], os.path.dirname(__file__),
+                            options=('--tty', *FOLLOW)))
+    with Bench(LOOPS) as bench, Terminal(USBWIRE, 'serial', '-H', bench.address, *FOLLOW) as terminal:
+        terminal.sees(b'hello')
+        terminal.types(b'\x14l', b'waiting for download')
+        terminal.types(b'\x1d')
+        terminal.ends()
+
+
+def test_a_board_that_crashes_is_opened_at_any_time():
+    with Bench(LOOPS) as bench:
+        for _ in range(6):
+            with Port(bench, '--tcp', '0', '--wait', '20'):
+                time.sleep(0.4)
+
+
+def refused(words, code):
+    done = subprocess.run(words, env=ENV, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == code and 'in use' in done.stderr, (words, done)
+
+
+def test_a_second_client_is_refused():
+    """With what it is about, at once, and without any harm to the first. Not on a server that lets go of a
+    device when any connection of the same host ends."""
+    def one(server):
+        with served(server, 'cp2102n') as bench, Face(bench, '--rfc2217') as console:
+            echoes(console, b'first')
+            refused([USBWIRE, 'serial', '-H', bench.address, '--tcp', '0'], 4 if server == 'jiegec' else 5)
+            refused([USBWIRE, 'run', '--tty', '-H', bench.address, '--', 'true'], 125)
+            echoes(console, b'still the first')
+
+    together(one, [(s,) for s in SERVERS if s != 'p4'])
+
+
+def killed(words):
+    """A program that was told to go while it had the port."""
+    process = subprocess.Popen(words, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    line = process.stdout.readline()
+    assert line, words
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_whoever_is_killed_leaves_the_port_free():
+    def one(server):
+        with served(server, 'cp2102n') as bench:
+            host = ('-H', bench.address, '--wait', '20')
+            killed([USBWIRE, 'serial', *host, '--rfc2217', '0'])
+            killed([USBWIRE, 'run', '--tty', *host, '--', 'sh', '-c', 'echo mine; exec cat {tty}'])
+            with Face(bench, '--pty', '--wait', '20') as console:
+                echoes(console, b'free')
+
+    together(one, [(s,) for s in SERVERS])
+
+
+def test_a_touched_board_is_waited_for_as_its_bootloader():
+    with Bench('acm-echo:touch1200=1') as bench:
+        with subprocess.Popen([USBWIRE, 'wait', '-H', bench.address, '--vid', '1209', '--pid', '00b1', '--wait',
+                               '20'], env=ENV, stdout=subprocess.PIPE, text=True) as waiting:
+            with Face(bench, '--rfc2217', '--reconnect', '20') as console:
+                console.baudrate = 1200
+                console.dtr = False
+            assert waiting.stdout.read() == '1-1\n' and waiting.wait(PATIENCE) == 0
+
+
+if __name__ == '__main__':
+    main(sys.modules[__name__])

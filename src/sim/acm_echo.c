@@ -76,6 +76,8 @@ moved(struct sim_uart *u)
     notify((struct sim_acm *)u->device->own, 0);
 }
 
+static const struct sim_uart_chip wire = {received, moved};
+
 static int
 set_coding(struct sim_acm *a, const uint8_t *bytes)
 {
@@ -117,18 +119,9 @@ int
 sim_acm_create(struct sim_device *d)
 {
     struct sim_acm *a = (struct sim_acm *)d->own;
-    int r;
 
-    a->uart.in = EP_IN;
-    a->uart.out = EP_OUT;
-    a->uart.note = EP_NOTIFY;
     a->uart.any = 1;
-    a->uart.received = received;
-    a->uart.moved = moved;
-    r = sim_uart_create(&a->uart, d);
-    if (r == 0)
-        sim_acm_reset(d);
-    return r;
+    return sim_uart_create(&a->uart, d, &wire, EP_IN, EP_OUT, EP_NOTIFY);
 }
 
 static void
@@ -158,13 +151,6 @@ create(struct sim_device *d)
         return UW_ERROR_INVALID;
     a->touchable = touch && touch[0] == '1';
     return sim_acm_create(d);
-}
-
-static void
-destroy(struct sim_device *d)
-{
-    sim_uarts_destroy(d);
-    free(d->own);
 }
 
 static void
@@ -215,7 +201,7 @@ const struct sim_model sim_acm_echo = {
     .is_default = 1,
     .speed = SIM_FULL,
     .create = create,
-    .destroy = destroy,
+    .destroy = sim_uarts_destroy,
     .reset = sim_acm_reset,
     .control = sim_acm_control,
     .transfer = sim_uarts_transfer,

@@ -264,6 +264,8 @@ add_one(struct uw_sim *sim, const struct sim_model *model, const char *spec, con
     }
     give_place(sim, d);
     r = model->create(d);
+    if (r == 0 && model->reset)
+        model->reset(d);
     if (r < 0) {
         if (model->destroy)
             model->destroy(d);

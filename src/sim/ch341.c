@@ -72,6 +72,8 @@ moved(struct sim_uart *u)
     sim_uart_note(u, bytes, sizeof(bytes));
 }
 
+static const struct sim_uart_chip wire = {received, moved};
+
 /* ---- registers ---- */
 
 static void
@@ -128,16 +130,10 @@ create(struct sim_device *d, uint16_t pid, const char *name)
 {
     struct chip *c = calloc(1, sizeof(*c));
     struct sim_config config;
-    int r;
 
     if (!c)
         return UW_ERROR_NO_MEMORY;
     d->own = c;
-    c->uart.in = EP_IN;
-    c->uart.out = EP_OUT;
-    c->uart.note = EP_NOTIFY;
-    c->uart.received = received;
-    c->uart.moved = moved;
     sim_device_descriptor(d, 0x1a86, pid, 0x0264, 0xff, 0, 0);
     d->strings[2] = name;
     config = sim_config_begin(d, 1);
@@ -146,17 +142,7 @@ create(struct sim_device *d, uint16_t pid, const char *name)
     sim_config_endpoint(&config, EP_OUT, UW_BULK, 32, 0);
     sim_config_endpoint(&config, EP_NOTIFY, UW_INTERRUPT, 8, 1);
     sim_config_end(&config, 1);
-    r = sim_uart_create(&c->uart, d);
-    if (r == 0)
-        reset(d);
-    return r;
-}
-
-static void
-destroy(struct sim_device *d)
-{
-    sim_uarts_destroy(d);
-    free(d->own);
+    return sim_uart_create(&c->uart, d, &wire, EP_IN, EP_OUT, EP_NOTIFY);
 }
 
 /* ---- requests ---- */
@@ -217,14 +203,9 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
         return create(d, pid, chip);                                                               \
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
-        .name = #id,                                                                               \
-        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
-        .keys = SIM_UART_KEYS,                                                                     \
+        SIM_UART_MODEL(id, chip),                                                                  \
         .speed = SIM_FULL,                                                                         \
-        .create = create_##id,                                                                     \
-        .destroy = destroy,                                                                        \
-        .reset = reset,                                                                            \
-        .control = control,                                                                        \
+        .destroy = sim_uarts_destroy,                                                              \
         .transfer = sim_uarts_transfer,                                                            \
     }
 

@@ -86,10 +86,9 @@ destroy(struct sim_device *d)
 {
     struct probe *p = (struct probe *)d->own;
 
-    sim_uarts_destroy(d);
     if (p)
         sim_fifo_clear(&p->answers);
-    free(p);
+    sim_uarts_destroy(d);
 }
 
 static void

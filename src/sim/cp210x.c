@@ -69,11 +69,7 @@ received(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 }
 
 /* GET_MDMSTS is asked for; nothing is told. */
-static void
-moved(struct sim_uart *u)
-{
-    (void)u;
-}
+static const struct sim_uart_chip wire = {received, NULL};
 
 static void
 reset(struct sim_device *d)
@@ -93,29 +89,11 @@ reset(struct sim_device *d)
 }
 
 static int
-create_ports(struct sim_device *d, struct chip *c)
-{
-    int r = 0;
-
-    for (unsigned i = 0; r == 0 && i < c->ports; i++) {
-        struct sim_uart *u = &c->port[i].uart;
-
-        u->in = (uint8_t)(0x81 + i);
-        u->out = (uint8_t)(0x01 + i);
-        u->received = received;
-        u->moved = moved;
-        r = sim_uart_create(u, d);
-    }
-    if (r == 0)
-        reset(d);
-    return r;
-}
-
-static int
 create(struct sim_device *d, uint8_t part, uint16_t pid, unsigned ports, const char *name)
 {
     struct chip *c = calloc(1, sizeof(*c));
     struct sim_config config;
+    int r = 0;
 
     if (!c)
         return UW_ERROR_NO_MEMORY;
@@ -132,14 +110,10 @@ create(struct sim_device *d, uint8_t part, uint16_t pid, unsigned ports, const c
         sim_config_endpoint(&config, (uint8_t)(0x81 + i), UW_BULK, 0, 0);
     }
     sim_config_end(&config, (uint8_t)ports);
-    return create_ports(d, c);
-}
-
-static void
-destroy(struct sim_device *d)
-{
-    sim_uarts_destroy(d);
-    free(d->own);
+    for (unsigned i = 0; r == 0 && i < ports; i++)
+        r = sim_uart_create(&c->port[i].uart, d, &wire, (uint8_t)(0x81 + i), (uint8_t)(0x01 + i),
+                            0);
+    return r;
 }
 
 /* ---- requests ---- */
@@ -284,14 +258,9 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
         return create(d, part, pid, ports, chip " USB to UART bridge");                            \
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
-        .name = #id,                                                                               \
-        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
-        .keys = SIM_UART_KEYS,                                                                     \
+        SIM_UART_MODEL(id, chip),                                                                  \
         .speed = SIM_FULL,                                                                         \
-        .create = create_##id,                                                                     \
-        .destroy = destroy,                                                                        \
-        .reset = reset,                                                                            \
-        .control = control,                                                                        \
+        .destroy = sim_uarts_destroy,                                                              \
         .transfer = sim_uarts_transfer,                                                            \
     }
 

@@ -59,7 +59,7 @@ struct sim_model {
     int is_default;
     const char *keys; /* of its own, comma-separated; NULL: none */
     enum sim_speed speed;
-    /* Fills in descriptors; private memory in device->own. NO_MEMORY, INVALID. */
+    /* Fills in descriptors; private memory in device->own; reset follows. NO_MEMORY, INVALID. */
     int (*create)(struct sim_device *device);
     void (*destroy)(struct sim_device *device); /* may be NULL, as the rest */
     /* A bus reset, a new configuration or a release: back to how it was made. */

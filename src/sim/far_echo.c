@@ -22,7 +22,7 @@ echo_broke(struct sim_uart *u, int on)
     static const uint8_t zero = 0;
 
     if (on)
-        u->received(u, &zero, 1, SIM_BREAK);
+        u->chip->received(u, &zero, 1, SIM_BREAK);
 }
 
 const struct sim_far sim_far_echo = {

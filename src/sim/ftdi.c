@@ -131,6 +131,8 @@ moved(struct sim_uart *u)
     serve(port_of(u), 1);
 }
 
+static const struct sim_uart_chip wire = {received, moved};
+
 /* ---- making one ---- */
 
 static void
@@ -146,30 +148,11 @@ reset(struct sim_device *d)
 }
 
 static int
-create_ports(struct sim_device *d, struct chip *c)
-{
-    int r = 0;
-
-    for (unsigned i = 0; r == 0 && i < c->ports; i++) {
-        struct sim_uart *u = &c->port[i].uart;
-
-        u->in = (uint8_t)(0x81 + 2 * i);
-        u->out = (uint8_t)(0x02 + 2 * i);
-        u->received = received;
-        u->moved = moved;
-        c->port[i].timer.fire = latency_over;
-        r = sim_uart_create(u, d);
-    }
-    if (r == 0)
-        reset(d);
-    return r;
-}
-
-static int
 create(struct sim_device *d, uint16_t pid, uint16_t bcd, unsigned ports, const char *name)
 {
     struct chip *c = calloc(1, sizeof(*c));
     struct sim_config config;
+    int r = 0;
 
     if (!c)
         return UW_ERROR_NO_MEMORY;
@@ -187,7 +170,12 @@ create(struct sim_device *d, uint16_t pid, uint16_t bcd, unsigned ports, const c
         sim_config_endpoint(&config, (uint8_t)(0x02 + 2 * i), UW_BULK, 0, 0);
     }
     sim_config_end(&config, (uint8_t)ports);
-    return create_ports(d, c);
+    for (unsigned i = 0; r == 0 && i < ports; i++) {
+        c->port[i].timer.fire = latency_over;
+        r = sim_uart_create(&c->port[i].uart, d, &wire, (uint8_t)(0x81 + 2 * i),
+                            (uint8_t)(0x02 + 2 * i), 0);
+    }
+    return r;
 }
 
 static void
@@ -198,7 +186,6 @@ destroy(struct sim_device *d)
     for (unsigned i = 0; i < d->uart_count; i++)
         sim_set_timer(d->sim, &c->port[i].timer, uw_never());
     sim_uarts_destroy(d);
-    free(c);
 }
 
 /* ---- requests ---- */
@@ -353,14 +340,9 @@ transfer(struct sim_device *d, struct uw_request *r)
         return create(d, pid, bcd, ports, chip);                                                   \
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
-        .name = #id,                                                                               \
-        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
-        .keys = SIM_UART_KEYS,                                                                     \
+        SIM_UART_MODEL(id, chip),                                                                  \
         .speed = bus,                                                                              \
-        .create = create_##id,                                                                     \
         .destroy = destroy,                                                                        \
-        .reset = reset,                                                                            \
-        .control = control,                                                                        \
         .transfer = transfer,                                                                      \
     }
 

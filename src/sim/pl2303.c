@@ -68,6 +68,8 @@ moved(struct sim_uart *u)
     notify(chip_of(u), 0);
 }
 
+static const struct sim_uart_chip wire = {received, moved};
+
 static int
 set_line(struct chip *c, const uint8_t *bytes)
 {
@@ -111,17 +113,11 @@ create(struct sim_device *d, int hxn)
 {
     struct chip *c = calloc(1, sizeof(*c));
     struct sim_config config;
-    int r;
 
     if (!c)
         return UW_ERROR_NO_MEMORY;
     d->own = c;
     c->hxn = hxn;
-    c->uart.in = EP_IN;
-    c->uart.out = EP_OUT;
-    c->uart.note = EP_NOTIFY;
-    c->uart.received = received;
-    c->uart.moved = moved;
     sim_device_descriptor(d, 0x067b, hxn ? 0x23a3 : 0x2303, hxn ? 0x0100 : 0x0300, 0, 0, 0);
     if (!hxn) { /* USB 1.1 */
         d->device[2] = 0x10;
@@ -135,29 +131,7 @@ create(struct sim_device *d, int hxn)
     sim_config_endpoint(&config, EP_OUT, UW_BULK, 64, 0);
     sim_config_endpoint(&config, EP_IN, UW_BULK, 64, 0);
     sim_config_end(&config, 1);
-    r = sim_uart_create(&c->uart, d);
-    if (r == 0)
-        reset(d);
-    return r;
-}
-
-static int
-create_hx(struct sim_device *d)
-{
-    return create(d, 0);
-}
-
-static int
-create_hxn(struct sim_device *d)
-{
-    return create(d, 1);
-}
-
-static void
-destroy(struct sim_device *d)
-{
-    sim_uarts_destroy(d);
-    free(d->own);
+    return sim_uart_create(&c->uart, d, &wire, EP_IN, EP_OUT, EP_NOTIFY);
 }
 
 /* ---- requests ---- */
@@ -235,18 +209,17 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
 
 /* ---- the models ---- */
 
-#define MODEL(id, make, chip)                                                                      \
+#define MODEL(id, hxn, chip)                                                                       \
+    static int create_##id(struct sim_device *d)                                                   \
+    {                                                                                              \
+        return create(d, hxn);                                                                     \
+    }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
-        .name = #id,                                                                               \
-        .text = "a " chip " serial chip; " SIM_UART_TEXT,                                          \
-        .keys = SIM_UART_KEYS,                                                                     \
+        SIM_UART_MODEL(id, chip),                                                                  \
         .speed = SIM_FULL,                                                                         \
-        .create = make,                                                                            \
-        .destroy = destroy,                                                                        \
-        .reset = reset,                                                                            \
-        .control = control,                                                                        \
+        .destroy = sim_uarts_destroy,                                                              \
         .transfer = sim_uarts_transfer,                                                            \
     }
 
-MODEL(pl2303hx, create_hx, "PL2303HX");
-MODEL(pl2303gc, create_hxn, "PL2303GC");
+MODEL(pl2303hx, 0, "PL2303HX");
+MODEL(pl2303gc, 1, "PL2303GC");

@@ -60,11 +60,16 @@ wire_is_free(struct sim_timer *timer, struct uw_usec now)
 }
 
 int
-sim_uart_create(struct sim_uart *u, struct sim_device *d)
+sim_uart_create(struct sim_uart *u, struct sim_device *d, const struct sim_uart_chip *chip,
+                uint8_t in, uint8_t out, uint8_t note)
 {
     int r;
 
     u->device = d;
+    u->chip = chip;
+    u->in = in;
+    u->out = out;
+    u->note = note;
     u->port = d->uart_count;
     u->pace.fire = wire_is_free;
     sim_fifo_init(&u->to_host);
@@ -111,6 +116,7 @@ sim_uarts_destroy(struct sim_device *d)
             u->far->destroy(u);
     }
     d->uart_count = 0;
+    free(d->own);
 }
 
 struct sim_uart *

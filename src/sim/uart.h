@@ -43,8 +43,16 @@ struct sim_far {
     void (*broke)(struct sim_uart *uart, int on);
 };
 
+/* What a chip does with what happens at its ports. */
+struct sim_uart_chip {
+    /* Bytes came, with enum sim_uart_error for all of them. */
+    void (*received)(struct sim_uart *uart, const uint8_t *bytes, size_t size, unsigned errors);
+    void (*moved)(struct sim_uart *uart); /* an input did; NULL: it tells nobody */
+};
+
 struct sim_uart {
     struct sim_device *device;
+    const struct sim_uart_chip *chip;
     unsigned port;         /* of the chip */
     uint8_t in, out, note; /* endpoint addresses; note 0: none */
     struct sim_fifo to_host, notes;
@@ -69,26 +77,29 @@ struct sim_uart {
     uint32_t sending, sent; /* of the request with this seqnum so much has gone out */
     int draining, quiet;
     int has_lost; /* since something was received that has been told */
-
-    /* The chip's side: what came (with enum sim_uart_error for all of it), or an input moved. */
-    void (*received)(struct sim_uart *uart, const uint8_t *bytes, size_t size, unsigned errors);
-    void (*moved)(struct sim_uart *uart);
 };
 
 /* For a model: its own keys, and what they are for. */
 #define SIM_UART_KEYS "baud,format,far,pace"
 #define SIM_UART_TEXT "far=, baud=, format= and pace= say what is at its other end"
 
+/* What the models of serial chips have in common. */
+#define SIM_UART_MODEL(id, chip)                                                                   \
+    .name = #id, .text = "a " chip " serial chip; " SIM_UART_TEXT, .keys = SIM_UART_KEYS,          \
+    .create = create_##id, .reset = reset, .control = control
+
 /* What a chip can hold that the host has not read, where bytes take their time. */
 #define SIM_UART_BUFFER 1024u
 
 /* ---- uart.c ---- */
 
-/* The next port of a device, as the device's options say; endpoints and the chip's calls are set.
+/* The next port of a device, as the device's options say, at these endpoints (note 0: none).
  * INVALID, NO_MEMORY. */
-int sim_uart_create(struct sim_uart *uart, struct sim_device *device);
-/* All ports of a device: as after power on, with this rate, 8N1; and their end. */
+int sim_uart_create(struct sim_uart *uart, struct sim_device *device,
+                    const struct sim_uart_chip *chip, uint8_t in, uint8_t out, uint8_t note);
+/* All ports of a device: as after power on, with this rate, 8N1. */
 void sim_uarts_reset(struct sim_device *device, unsigned baud);
+/* Their end, and that of the device's `own`; sim_model.destroy. */
 void sim_uarts_destroy(struct sim_device *device);
 
 /* A URB at an endpoint of one of them; sim_model.transfer. */

@@ -238,7 +238,7 @@ arrive(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
     size_t n = u->paced && size > room && !sim_waiting(u->device, u->in) ? room : size;
 
     if (n > 0) {
-        u->received(u, bytes, n, errors | (u->has_lost ? SIM_OVERRUN : 0u));
+        u->chip->received(u, bytes, n, errors | (u->has_lost ? SIM_OVERRUN : 0u));
         u->has_lost = 0;
     }
     if (n < size)
@@ -294,6 +294,7 @@ sim_uart_inputs(struct sim_uart *u, unsigned inputs)
     if (inputs == u->inputs)
         return;
     u->inputs = inputs;
-    u->moved(u);
+    if (u->chip->moved)
+        u->chip->moved(u);
     sim_uart_drain(u);
 }

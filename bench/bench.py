@@ -13,9 +13,12 @@ import json
 import os
 import platform
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
+import time
+import tty
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -29,6 +32,19 @@ AIM_CAPTURE = 0.85
 AIM_BYTES_PER_DEVICE = 64 * 1024
 MANY = 500
 ROUND_TRIP_MS = 20
+AIM_SERIAL = 0.90
+AIM_FACE_MB = 50  # more than USB's high speed carries
+AIM_ECHO = 1.5
+ECHO_MS = 5
+ECHOES = 40
+
+# Chips that never run dry, and whose packets (of bulk IN on an FTDI) they are compared with.
+SOURCE = 'far=source,baud=3000000,pace=0'
+SOURCES = {'FT232R': ('ft232r', 'full', 'flow=rtscts'), 'FT232H': ('ft232h', 'high', 'flow=rtscts'),
+           'CP2102N': ('cp2102n', 'full', 'flow=rtscts'), 'PL2303GC': ('pl2303gc', 'full', 'flow=rtscts'),
+           'CDC-ACM': ('acm-echo', 'full', 'flow=none')}
+ECHOING = {'FT232R': 'ft232r', 'CP2102N': 'cp2102n', 'CDC-ACM': 'acm-echo'}
+FACES = {'TCP': ('--tcp', '0'), 'RFC 2217': ('--rfc2217', '0'), 'pty': ('--pty', '/tmp/usbwire-bench')}
 
 # Depth 0: synchronous calls.
 LIBUSB_CASES = [('ctrl', 18, 0), ('in', 512, 0), ('in', 512, 1), ('in', 16384, 16),
@@ -40,12 +56,13 @@ CASES = [('ctrl', 18, 1), ('ctrl', 18, 8)] + [
 
 
 class Program:
-    """A helper that prints "PORT n" and ends with its standard input."""
+    """A helper that says where it is, "PORT n" or "listening on ADDRESS:PORT", and ends with its standard
+    input."""
 
     def __init__(self, *command):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
-        self.port = self.process.stdout.readline().split()[1]
+        self.port = self.process.stdout.readline().split()[-1].split(':')[-1]
         pin(self.process.pid, 1)
 
     def __enter__(self):
@@ -54,6 +71,48 @@ class Program:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.process.wait()
+
+
+class Face:
+    """A serial port as others see it: `fd` reads and writes its bytes."""
+
+    def __init__(self, build, url, *options):
+        self.process = subprocess.Popen([f'{build}/usbwire', 'serial', '-H', url, *options],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        where = self.process.stdout.readline().split()[0]
+        if '://' in where:
+            host, port = where.split('//')[1].rsplit(':', 1)
+            self.fd = socket.create_connection((host, int(port))).detach()
+        else:
+            self.fd = os.open(where, os.O_RDWR | os.O_NOCTTY)
+            tty.setraw(self.fd)
+        pin(self.process.pid, 0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+        self.process.terminate()
+        self.process.wait()
+
+    def rate(self, seconds):
+        """Bytes read, in millions a second."""
+        size, start = 0, time.perf_counter()
+        while time.perf_counter() < start + seconds:
+            size += len(os.read(self.fd, 65536))
+        return size / (time.perf_counter() - start) / 1e6
+
+    def echo(self):
+        """Microseconds that a byte takes there and back."""
+        rounds = []
+        for _ in range(ECHOES):
+            start = time.perf_counter()
+            os.write(self.fd, b'x')
+            while b'x' not in os.read(self.fd, 4096):
+                pass  # what a telnet begins with
+            rounds.append((time.perf_counter() - start) * 1e6)
+        return statistics.median(rounds)
 
 
 def pin(pid, index):
@@ -254,6 +313,63 @@ def libusb(build, rounds, seconds, table):
     return results
 
 
+def serve(build, devices, *options):
+    """The simulated bench with these devices: 1-1, 1-2 ..."""
+    words = [word for device in devices for word in ('--device', device)]
+    return Program(f'{build}/usbwire', 'serve', '--port', '0', '--until-eof', *options, *words)
+
+
+def serial_rates(build, rounds, seconds, table):
+    """A serial port's read against bulk IN with packets of the same size: 4096 bytes sixteen deep, as
+    the port has them; and what arrives behind `usbwire serial`."""
+    chips = {name: f'{model}:{SOURCE}' for name, (model, _, _) in SOURCES.items()}
+    bulk, ports, results = {'full': [], 'high': []}, {name: [] for name in chips}, {}
+    with serve(build, [chips['FT232R']]) as full, serve(build, [chips['FT232H']]) as high, \
+            serve(build, chips.values()) as server:
+        urls = {name: f'usbip://127.0.0.1:{server.port}/1-{i + 1}' for i, name in enumerate(chips)}
+        for _ in range(rounds):
+            for speed, at in (('full', full), ('high', high)):
+                bulk[speed].append(measure(f'{build}/bench/uwclient', at.port, 'port', '4096', '16',
+                                           str(seconds)))
+            for name, (_, _, flow) in SOURCES.items():
+                ports[name].append(measure(f'{build}/bench/serialclient',
+                                           f'{urls[name]}?baud=3000000&dtr=1&{flow}', 'read', str(seconds)))
+        print(f'\n{"serial port, reading":20} {"MB/s":>8} {"/bulk IN":>9}')
+        for name, (_, speed, _) in SOURCES.items():
+            result = results[name] = medians(ports[name])
+            rate = result['rate_ratio'] = ratio(ports[name], bulk[speed], 'mb_per_s')
+            mark = table.judge(rate >= AIM_SERIAL and result['lost'] == 0,
+                               f'serial, {name}: {rate:.2f} of bulk IN, {result["lost"]:.0f} bytes lost')
+            print(f'{name:20} {result["mb_per_s"]:8.1f} {rate:9.2f}{mark}', flush=True)
+        for name, options in FACES.items():
+            with Face(build, urls['FT232H'], *options, '--baud', '3000000', '--dtr', '1',
+                      '--flow', 'rtscts') as face:
+                rate = statistics.median(face.rate(seconds) for _ in range(rounds))
+            results[name] = {'mb_per_s': rate}
+            mark = table.judge(rate >= AIM_FACE_MB, f'serial, FT232H through {name}: {rate:.0f} MB/s')
+            print(f'{"FT232H, " + name:20} {rate:8.1f}{mark}', flush=True)
+    return results
+
+
+def serial_echoes(build, table):
+    """A byte there and back, as a multiple of the server's round trip."""
+    results = {}
+    print(f'\n{"serial port, echo":20} {"round trips of":>15} {ECHO_MS} ms')
+    with serve(build, ECHOING.values(), '--latency', f'{ECHO_MS}ms') as server:
+        for i, name in enumerate(ECHOING):
+            url = f'usbip://127.0.0.1:{server.port}/1-{i + 1}'
+            echoes = {'library': measure(f'{build}/bench/serialclient', url, 'echo', str(ECHOES))['us']}
+            for face_name, options in FACES.items():
+                with Face(build, url, *options) as face:
+                    echoes[face_name] = face.echo()
+            results[name] = {way: us / 1000 / ECHO_MS for way, us in echoes.items()}
+            cells = [f'{way} {times:.2f}' + table.judge(
+                times <= AIM_ECHO, f'serial, {name}, {way}: an echo takes {times:.2f} round trips')
+                     for way, times in results[name].items()]
+            print(f'{name:20} {", ".join(cells)}', flush=True)
+    return results
+
+
 def plot(results, out):
     """A data file that gnuplot reads, and the plot if there is a gnuplot."""
     data = os.path.join(out, 'ratios.dat')
@@ -300,6 +416,8 @@ def main():
                                       table),
                   'libusb': libusb(args.build, max(1, args.rounds // 3), args.seconds, table),
                   'long_wire': long_wire(args.build, max(1, args.rounds // 3), table),
+                  'serial': serial_rates(args.build, max(1, args.rounds // 3), args.seconds, table),
+                  'serial_echo': serial_echoes(args.build, table),
                   'missed': table.missed}
     with open(os.path.join(args.out, 'results.json'), 'w', encoding='utf-8') as f:
         json.dump(everything, f, indent=1)

@@ -1,8 +1,9 @@
 /*
  * uwclient.c - the library's asynchronous interface under load, and nothing else
  *
- *     uwclient PORT ctrl|in|out SIZE DEPTH SECONDS [DEVICES]
+ *     uwclient PORT ctrl|in|out|port SIZE DEPTH SECONDS [DEVICES]
  *
+ * "port" is "in" on a simulated serial chip, which is set up as a port first.
  * Keeps DEPTH URBs under way on each of DEVICES devices (1-1, 1-2 ... of 127.0.0.1) in one loop and
  * prints one line of JSON: the keys of `usbwire bench --json`, and bytes_per_device, the memory
  * that importing added. SIZE may be larger than a server takes in one URB: the library splits it.
@@ -92,6 +93,23 @@ complete(struct uw_urb *urb, void *data)
         die("submit", NULL);
 }
 
+/* A port that was closed leaves its lines as they are. */
+static void
+set_up_port(struct uw_device *device)
+{
+    struct uw_serial_config config;
+    struct uw_serial *port;
+    struct uw_fault fault;
+
+    uw_serial_config_init(&config);
+    config.baud = 3000000;
+    config.dtr = 1;
+    config.hang_up = 0;
+    if (uw_serial_open_device(device, &config, &port, &fault) < 0)
+        die("port", &fault);
+    uw_serial_free(port);
+}
+
 static void
 prepare_urb(struct bench *b, unsigned long i)
 {
@@ -103,7 +121,7 @@ prepare_urb(struct bench *b, unsigned long i)
     if (b->mode == 'c')
         uw_urb_set_control(b->urbs[i], device, 0x80, 6, 0x0100, 0, buffer, 18);
     else
-        uw_urb_set_transfer(b->urbs[i], device, b->mode == 'i' ? 0x81 : 0x01, buffer, b->size);
+        uw_urb_set_transfer(b->urbs[i], device, b->mode == 'o' ? 0x01 : 0x81, buffer, b->size);
     uw_urb_set_callback(b->urbs[i], complete, b);
     if (uw_urb_submit(b->urbs[i], b->queue) < 0)
         die("submit", NULL);
@@ -173,6 +191,8 @@ main(int argc, char **argv)
     if (uw_server_new(b.loop, "127.0.0.1", (uint16_t)port, &b.server, &fault) < 0)
         die("server", &fault);
     memory = import_all(&b);
+    if (b.mode == 'p')
+        set_up_port(b.devices[0]);
 
     cpu = cpu_seconds();
     done = run(&b, strtod(argv[5], NULL), &took);

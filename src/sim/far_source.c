@@ -1,6 +1,6 @@
 /*
- * far_source.c - somebody who talks without a pause: a running count of bytes, at the line's rate,
- * while DTR is set
+ * far_source.c - somebody who talks without a pause: a running count of bytes, at the line's rate
+ * or (pace=0) as fast as the host reads, while DTR is set
  *
  * Each byte says which it is (modulo 251, so that no power of two of lost ones goes unseen).
  */
@@ -12,27 +12,24 @@
 #define TICK_US  10000u  /* what a chip puts into one transfer while bytes keep coming */
 #define LATE_US  200000u /* what was not said for so long is not said at all */
 #define MODULUS  251u
-#define SAID_MAX 512u
+#define SAID_MAX 63488u /* at once: whole packets of every chip, with status bytes or without */
 
 struct source {
     struct sim_uart *uart;
     struct sim_timer timer;
     struct uw_usec said_until;
-    uint8_t next;
+    unsigned next;
+    uint8_t count[SAID_MAX + MODULUS]; /* from 0; from `next`, as many as are ever said at once */
 };
 
 static void
 say(struct source *s, size_t size)
 {
-    uint8_t bytes[SAID_MAX];
-
     while (size > 0) {
-        size_t n = size < sizeof(bytes) ? size : sizeof(bytes);
+        size_t n = size < SAID_MAX ? size : SAID_MAX;
+        const uint8_t *bytes = s->count + s->next;
 
-        for (size_t i = 0; i < n; i++) {
-            bytes[i] = s->next;
-            s->next = (uint8_t)((s->next + 1u) % MODULUS);
-        }
+        s->next = (unsigned)((s->next + n) % MODULUS);
         sim_uart_answer(s->uart, bytes, n);
         size -= n;
     }
@@ -67,8 +64,19 @@ outputs(struct sim_uart *u)
     s->next = 0;
     if (!(u->outputs & SIM_DTR))
         return;
+    if (!uart->paced) {
+        sim_uart_serve(uart);
+        return;
+    }
     s->said_until = uart->device->sim->now;
     sim_set_timer(uart->device->sim, &s->timer, uw_usec_add(s->said_until, uw_usec(TICK_US)));
+}
+
+static void
+wanted(struct sim_uart *u)
+{
+    if (!u->paced && u->outputs & SIM_DTR)
+        say((struct source *)u->own, SAID_MAX);
 }
 
 static int
@@ -80,8 +88,9 @@ create(struct sim_uart *u)
         return UW_ERROR_NO_MEMORY;
     s->uart = u;
     s->timer.fire = tick;
+    for (size_t i = 0; i < sizeof(s->count); i++)
+        s->count[i] = (uint8_t)(i % MODULUS);
     u->own = s;
-    u->paced = 1;
     u->follows = 0;
     return 0;
 }
@@ -100,7 +109,9 @@ destroy(struct sim_uart *u)
 const struct sim_far sim_far_source = {
     .name = "source",
     .text = "somebody who sends a running count of bytes without a pause, while DTR is set",
+    .paced = 1,
     .create = create,
     .destroy = destroy,
     .outputs = outputs,
+    .wanted = wanted,
 };

@@ -41,7 +41,6 @@ read_options(struct sim_uart *u)
         return UW_ERROR_INVALID;
     if (pace && strcmp(pace, "0") != 0 && strcmp(pace, "1") != 0)
         return UW_ERROR_INVALID;
-    u->paced = pace && pace[0] == '1';
     u->follows = !baud && !format;
     u->other.rate = (baud ? rate : 115200u) * (uint64_t)1000;
     while (far && i < sizeof(fars) / sizeof(fars[0]) && strcmp(far, fars[i]->name) != 0)
@@ -49,6 +48,7 @@ read_options(struct sim_uart *u)
     if (i == sizeof(fars) / sizeof(fars[0]))
         return UW_ERROR_INVALID;
     u->far = fars[i];
+    u->paced = pace ? pace[0] == '1' : u->far->paced;
     return read_format(&u->other, format ? format : "8N1");
 }
 
@@ -131,12 +131,29 @@ sim_uart_at(const struct sim_device *d, uint8_t endpoint)
     return NULL;
 }
 
+/* Until it says nothing more to a read that waits. */
+static void
+ask_far(struct sim_uart *u)
+{
+    struct uw_request *r, *before = NULL;
+
+    if (!u->far->wanted || u->asking)
+        return;
+    u->asking = 1;
+    while ((r = sim_waiting(u->device, u->in)) && r != before) {
+        before = r;
+        u->far->wanted(u);
+    }
+    u->asking = 0;
+}
+
 void
 sim_uart_serve(struct sim_uart *u)
 {
     if (u->quiet)
         return;
     sim_fifo_serve(&u->to_host, u->device, u->in);
+    ask_far(u);
     if (u->note)
         sim_fifo_serve(&u->notes, u->device, u->note);
     sim_uart_drain(u); /* there may be room for its echo now */

@@ -36,10 +36,12 @@ struct sim_uart;
 /* Who is at the other end. */
 struct sim_far {
     const char *name, *text;
+    int paced;                            /* where no option says otherwise */
     int (*create)(struct sim_uart *uart); /* all may be NULL */
     void (*destroy)(struct sim_uart *uart);
     void (*bytes)(struct sim_uart *uart, const uint8_t *bytes, size_t size);
     void (*outputs)(struct sim_uart *uart); /* DTR or RTS moved */
+    void (*wanted)(struct sim_uart *uart);  /* a read waits, and there is nothing to answer it */
     void (*broke)(struct sim_uart *uart, int on);
 };
 
@@ -75,7 +77,7 @@ struct sim_uart {
     struct sim_timer pace; /* until the wire is free again */
     struct uw_usec free_at;
     uint32_t sending, sent; /* of the request with this seqnum so much has gone out */
-    int draining, quiet;
+    int draining, quiet, asking;
     int has_lost; /* since something was received that has been told */
 };
 

@@ -231,11 +231,24 @@ sim_uart_flow(struct sim_uart *u, enum sim_uart_flow flow, unsigned xon, unsigne
 
 /* ---- what comes in ---- */
 
+/* What the chip can hold, and what the host's reads take from it. */
+static size_t
+room(struct sim_uart *u)
+{
+    size_t full = u->to_host.bytes, n = full < SIM_UART_BUFFER ? SIM_UART_BUFFER - full : 0;
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &u->device->waiting[sim_slot(u->in)])
+    {
+        n += UW_CONTAINER(pos, struct uw_request, link)->length;
+    }
+    return n;
+}
+
 static void
 arrive(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
 {
-    size_t full = u->to_host.bytes, room = full < SIM_UART_BUFFER ? SIM_UART_BUFFER - full : 0;
-    size_t n = u->paced && size > room && !sim_waiting(u->device, u->in) ? room : size;
+    size_t left = u->paced ? room(u) : size, n = left < size ? left : size;
 
     if (n > 0) {
         u->chip->received(u, bytes, n, errors | (u->has_lost ? SIM_OVERRUN : 0u));

@@ -97,6 +97,21 @@ def test_tcp():
             echoes(p)
 
 
+def test_a_port_that_is_never_empty():
+    """Clients come and go, and a signal ends it, while there is always more to read."""
+    with Bench('ft232h:far=source,baud=115200,pace=0') as bench, \
+            Port(bench, '--tcp', '0', '--dtr', '1', '--flow', 'rtscts') as where:
+        for _ in range(3):
+            with socket.create_connection(where.place, 20) as s:
+                got = b''
+                while len(got) < 1000000:
+                    part = s.recv(65536)
+                    assert part, len(got)
+                    got += part
+                assert got == bytes((got[0] + i) % 251 for i in range(len(got)))
+    assert where.process.returncode == 130, where.process.returncode
+
+
 def test_pty():
     for device in ('cp2102n', 'ft232r', 'ch340', 'pl2303hx', 'acm-echo'):
         with tempfile.TemporaryDirectory() as folder:

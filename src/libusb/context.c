@@ -193,10 +193,22 @@ withdraw(struct libusb_context *ctx)
         if (ctx == fallback_context)
             fallback_context = NULL;
         uw_list_remove(&ctx->link);
-        device_orphan_all_locked(ctx);
     }
     world_unlock();
     return ctx;
+}
+
+/* What the program still refers to outlives the context. */
+static void
+let_go_of_devices(struct libusb_context *ctx)
+{
+    unsigned left;
+
+    world_lock();
+    left = device_orphan_all_locked(ctx);
+    world_unlock();
+    if (left)
+        LOG_WARNING(ctx, "%u devices are still referred to", left);
 }
 
 void LIBUSB_CALL
@@ -210,6 +222,7 @@ libusb_exit(libusb_context *ctx)
         LOG_WARNING(ctx, "there are open devices");
     hotplug_close(ctx);
     handle_abandon_all(ctx);
+    let_go_of_devices(ctx);
     (void)world_tidy(uw_now());
     context_free(ctx);
 }

@@ -34,13 +34,15 @@ device_of_locked(struct libusb_context *ctx, struct remote *remote)
     return dev;
 }
 
-void
+unsigned
 device_orphan_all_locked(struct libusb_context *ctx)
 {
     struct uw_list *pos;
+    unsigned n = 0;
 
-    while ((pos = uw_list_pop(&ctx->devices)))
+    for (; (pos = uw_list_pop(&ctx->devices)); n++)
         UW_CONTAINER(pos, struct libusb_device, link)->ctx = NULL;
+    return n;
 }
 
 libusb_device *LIBUSB_CALL

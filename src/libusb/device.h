@@ -23,8 +23,8 @@ struct libusb_device *device_of_locked(struct libusb_context *ctx, struct remote
  * asked. */
 struct libusb_device **device_list_locked(struct libusb_context *ctx, size_t *ret_count);
 
-/* The context ends; its devices live on for those who refer to them. */
-void device_orphan_all_locked(struct libusb_context *ctx);
+/* The context ends; its devices live on for those who refer to them. Returns how many there are. */
+unsigned device_orphan_all_locked(struct libusb_context *ctx);
 
 /* Configuration in force; 0: unconfigured; -1: not known. */
 int device_configuration(struct libusb_device *dev);

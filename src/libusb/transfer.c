@@ -394,9 +394,33 @@ drop(struct libusb_context *ctx, const struct dropped *d)
     }
 }
 
+/* No program should close a device under its transfers, though it does no harm. */
+static void
+warn_of_flying(struct libusb_context *ctx, const struct libusb_device_handle *h)
+{
+    struct uw_list *pos, *tmp;
+    unsigned flying = 0, cancelled = 0;
+
+    pthread_mutex_lock(&ctx->lock);
+    uw_list_each(pos, tmp, &ctx->flying)
+    {
+        const struct flight *f = UW_CONTAINER(pos, struct flight, link);
+
+        flying += f->handle == h && !f->cancelling;
+        cancelled += f->handle == h && f->cancelling;
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    if (flying)
+        LOG_ERROR(ctx, "%u transfers are in flight while their device is closed", flying);
+    if (cancelled)
+        LOG_WARNING(ctx, "%u transfers are being cancelled while their device is closed",
+                    cancelled);
+}
+
 void
 transfer_drop_all(struct libusb_context *ctx, struct libusb_device_handle *h)
 {
+    warn_of_flying(ctx, h);
     drop(ctx, &(struct dropped){h, NULL});
 }
 

@@ -237,6 +237,111 @@ test_strings(void **state)
     libusb_unref_device(dev);
 }
 
+static void
+test_what_is_no_interface(void **state)
+{
+    static const int numbers[] = {-1, 32};
+    libusb_device_handle *h = rig_open(*state, RIG_LOOPBACK);
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(libusb_claim_interface(h, numbers[i]), LIBUSB_ERROR_INVALID_PARAM);
+        assert_int_equal(libusb_release_interface(h, numbers[i]), LIBUSB_ERROR_INVALID_PARAM);
+        assert_int_equal(libusb_set_interface_alt_setting(h, numbers[i], 0),
+                         LIBUSB_ERROR_INVALID_PARAM);
+        assert_int_equal(libusb_kernel_driver_active(h, numbers[i]), LIBUSB_ERROR_INVALID_PARAM);
+        assert_int_equal(libusb_detach_kernel_driver(h, numbers[i]), LIBUSB_ERROR_INVALID_PARAM);
+        assert_int_equal(libusb_attach_kernel_driver(h, numbers[i]), LIBUSB_ERROR_INVALID_PARAM);
+    }
+    assert_int_equal(libusb_set_interface_alt_setting(h, 0, -1), LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_set_interface_alt_setting(h, 0, 256), LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_set_configuration(h, -2), LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_set_configuration(h, 256), LIBUSB_ERROR_INVALID_PARAM);
+    libusb_close(h);
+}
+
+/* Halts need no claim; a reset keeps what is claimed. */
+static void
+test_halts_and_resets(void **state)
+{
+    libusb_device_handle *h = rig_open(*state, RIG_LOOPBACK), *other;
+    uint8_t byte = 7, in[64];
+    int moved;
+
+    assert_int_equal(libusb_clear_halt(h, 0x81), 0);
+    assert_int_equal(libusb_clear_halt(h, 0x8f), LIBUSB_ERROR_NOT_FOUND);
+    assert_int_equal(libusb_reset_device(h), 0);
+    assert_int_equal(libusb_open(libusb_get_device(h), &other), 0);
+    assert_int_equal(libusb_claim_interface(other, 0), LIBUSB_ERROR_BUSY);
+    assert_int_equal(libusb_clear_halt(other, 0x01), 0);
+    libusb_close(other);
+    assert_int_equal(libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, 1000), 0);
+    assert_int_equal(libusb_bulk_transfer(h, 0x81, in, sizeof(in), &moved, 1000), 0);
+    assert_int_equal(in[0], 7);
+    libusb_close(h);
+}
+
+static void
+test_bad_arguments_of_transfers(void **state)
+{
+    libusb_device_handle *h = rig_open(*state, RIG_LOOPBACK);
+    uint8_t bytes[8];
+    int moved;
+
+    assert_int_equal(libusb_control_transfer(h, 0x80, 6, 0x100, 0, NULL, 18, 1000),
+                     LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_bulk_transfer(h, 0x81, bytes, -1, &moved, 1000),
+                     LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_interrupt_transfer(h, 0x82, NULL, 8, &moved, 1000),
+                     LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_interrupt_transfer(h, 0x8f, bytes, 8, &moved, 1000), LIBUSB_ERROR_IO);
+    assert_int_equal(libusb_get_string_descriptor_ascii(h, 1, NULL, 8), LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_get_string_descriptor_ascii(h, 1, bytes, 0),
+                     LIBUSB_ERROR_INVALID_PARAM);
+    assert_null(libusb_dev_mem_alloc(h, 0));
+    assert_int_equal(libusb_free_streams(h, NULL, 0), LIBUSB_ERROR_NOT_SUPPORTED);
+    assert_int_equal(libusb_endpoint_supports_raw_io(h, 0x81), 0);
+    assert_int_equal(libusb_endpoint_set_raw_io(h, 0x81, 1), LIBUSB_ERROR_NOT_SUPPORTED);
+    assert_int_equal(libusb_get_max_raw_io_transfer_size(h, 0x81), LIBUSB_ERROR_NOT_SUPPORTED);
+    libusb_close(h);
+}
+
+static void LIBUSB_CALL
+count_messages(libusb_context *ctx, enum libusb_log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+static void
+test_init_options(void **state)
+{
+    struct libusb_init_option options[] = {
+        {LIBUSB_OPTION_LOG_LEVEL, {.ival = LIBUSB_LOG_LEVEL_ERROR}},
+        {(enum libusb_option)OPTION_LOG_CB, {.log_cbval = count_messages}},
+        {(enum libusb_option)OPTION_NO_DEVICE_DISCOVERY, {.ival = 0}},
+    };
+    libusb_context *ctx = NULL;
+    libusb_device **list;
+
+    (void)state;
+    assert_int_equal(libusb_init_context(&ctx, options, 3), 0);
+    assert_int_equal(libusb_get_device_list(ctx, &list), 0);
+    libusb_free_device_list(list, 1);
+    libusb_exit(ctx);
+    ctx = NULL;
+    options[0].value.ival = 5;
+    assert_int_equal(libusb_init_context(&ctx, options, 1), LIBUSB_ERROR_INVALID_PARAM);
+    options[0] = (struct libusb_init_option){LIBUSB_OPTION_USE_USBDK, {.ival = 0}};
+    assert_int_equal(libusb_init_context(&ctx, options, 1), LIBUSB_ERROR_NOT_SUPPORTED);
+    options[0].option = (enum libusb_option)4;
+    assert_int_equal(libusb_init_context(&ctx, options, 1), LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_init_context(&ctx, NULL, 1), LIBUSB_ERROR_INVALID_PARAM);
+    assert_int_equal(libusb_init_context(&ctx, options, -1), LIBUSB_ERROR_INVALID_PARAM);
+    assert_null(ctx);
+    assert_int_equal(libusb_get_device_list(*state, NULL), LIBUSB_ERROR_INVALID_PARAM);
+}
+
 /* Other contexts have other pointers for the same device, and its import is shared. */
 static void
 test_two_contexts(void **state)
@@ -287,6 +392,10 @@ main(void)
         cmocka_unit_test_setup_teardown(test_unconfigured, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_kernel_drivers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_interface, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_halts_and_resets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_arguments_of_transfers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_init_options, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_contexts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_default_context, set_up, tear_down),
     };

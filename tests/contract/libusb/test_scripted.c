@@ -3,84 +3,14 @@
  * devices are in a simulated /sys that no drop-in looks at, and what else has to be seen on the
  * wire.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
-#include "rig.h"
-#include "unit/usb/peer.h"
-
-#define VECTOR "functionfs-vendor-echo-high"
-#define OTHER  "hid-vendor-echo-mouse-hid-high"
-
-static struct peer *peer;
-static struct peer_model *model; /* 1-1 */
-static struct peer_model *spare; /* 1-2; hidden */
-
-struct fixture {
-    libusb_context *ctx;
-    libusb_device *dev;
-    libusb_device_handle *h;
-    uint8_t in, out; /* bulk endpoints */
-};
-
-static void
-hide(struct peer_model *m, int hidden)
-{
-    pthread_mutex_lock(&peer->lock);
-    m->hidden = hidden;
-    pthread_mutex_unlock(&peer->lock);
-}
-
-static void
-find_endpoints(struct fixture *f)
-{
-    struct libusb_config_descriptor *c;
-    const struct libusb_interface_descriptor *a;
-
-    assert_int_equal(libusb_get_active_config_descriptor(f->dev, &c), 0);
-    a = c->interface[0].altsetting;
-    for (int i = 0; i < a->bNumEndpoints; i++) {
-        if (a->endpoint[i].bEndpointAddress & 0x80)
-            f->in = a->endpoint[i].bEndpointAddress;
-        else
-            f->out = a->endpoint[i].bEndpointAddress;
-    }
-    libusb_free_config_descriptor(c);
-    assert_true(f->in && f->out);
-}
-
-static int
-set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    libusb_device **list;
-
-    *state = f;
-    assert_int_equal(libusb_init(&f->ctx), 0);
-    assert_int_equal(libusb_get_device_list(f->ctx, &list), 1);
-    f->dev = libusb_ref_device(list[0]);
-    libusb_free_device_list(list, 1);
-    assert_int_equal(libusb_open(f->dev, &f->h), 0);
-    assert_int_equal(libusb_claim_interface(f->h, 0), 0);
-    find_endpoints(f);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    libusb_close(f->h);
-    libusb_unref_device(f->dev);
-    libusb_exit(f->ctx);
-    peer_script(peer, NULL, NULL);
-    free(f);
-    return 0;
-}
+#include "scripted.h"
 
 struct seen {
     int calls;
@@ -134,6 +64,67 @@ test_one_import_is_shared(void **state)
     assert_int_equal(peer_imports(peer), before);
 }
 
+/* ---- what a program that is wrong is told ---- */
+
+static unsigned heard[LIBUSB_LOG_LEVEL_DEBUG + 1];
+
+static void LIBUSB_CALL
+hear(libusb_context *ctx, enum libusb_log_level level, const char *line)
+{
+    (void)ctx;
+    (void)line;
+    heard[level]++;
+}
+
+/* From here on errors and warnings of the context are counted. */
+static void
+listen_to(struct fixture *f)
+{
+    memset(heard, 0, sizeof(heard));
+    libusb_set_log_cb(f->ctx, hear, LIBUSB_LOG_CB_GLOBAL);
+    assert_int_equal(libusb_set_option(f->ctx, LIBUSB_OPTION_LOG_LEVEL, LIBUSB_LOG_LEVEL_WARNING),
+                     0);
+}
+
+static void
+check_heard(unsigned errors, unsigned warnings)
+{
+    assert_int_equal(heard[LIBUSB_LOG_LEVEL_ERROR], errors);
+    assert_int_equal(heard[LIBUSB_LOG_LEVEL_WARNING], warnings);
+    libusb_set_log_cb(NULL, NULL, LIBUSB_LOG_CB_GLOBAL);
+}
+
+static void
+test_implicit_default(void **state)
+{
+    struct fixture *f = *state;
+
+    listen_to(f);
+    assert_int_equal(count_devices(NULL), 1);
+    assert_int_equal(count_devices(NULL), 1);
+    check_heard(1, 0); /* once for all */
+    assert_int_equal(libusb_init_context(NULL, NULL, 0), 0);
+    assert_int_equal(count_devices(NULL), 1);
+    libusb_exit(NULL);
+}
+
+static void
+test_close_while_flying(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    uint8_t in[64];
+    struct libusb_transfer *t = submit(f, in, sizeof(in), 0, &seen);
+
+    listen_to(f);
+    libusb_close(f->h);
+    check_heard(1, 0);
+    assert_int_equal(libusb_open(f->dev, &f->h), 0);
+    assert_int_equal(seen.calls, 0);
+    assert_null(t->dev_handle);
+    libusb_free_transfer(t);
+}
+
 static void
 test_close_while_cancelled(void **state)
 {
@@ -143,11 +134,32 @@ test_close_while_cancelled(void **state)
     struct libusb_transfer *t = submit(f, in, sizeof(in), 0, &seen);
 
     assert_int_equal(libusb_cancel_transfer(t), 0);
+    listen_to(f);
     libusb_close(f->h);
+    check_heard(0, 1);
     assert_int_equal(libusb_open(f->dev, &f->h), 0);
     assert_int_equal(seen.calls, 0);
     assert_null(t->dev_handle);
     libusb_free_transfer(t);
+}
+
+/* With a device open, a transfer in flight and a device referred to. */
+static void
+test_context_is_destroyed(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    uint8_t in[64];
+    struct libusb_transfer *t = submit(f, in, sizeof(in), 0, &seen);
+
+    listen_to(f);
+    libusb_exit(f->ctx);
+    check_heard(1, 2); /* of the transfer; of the open device and the reference */
+    assert_null(t->dev_handle);
+    libusb_free_transfer(t);
+    libusb_unref_device(f->dev);
+    free(f);
+    assert_int_equal(set_up(state), 0);
 }
 
 static void
@@ -181,6 +193,7 @@ answer_strings(struct peer_conn *conn, const struct uw_pdu *pdu, void *arg)
     case 0x0302: peer_reply(conn, pdu, 0, odd, sizeof(odd)); return 1;
     case 0x0303: peer_reply(conn, pdu, 0, foreign, sizeof(foreign)); return 1;
     case 0x0304: peer_reply(conn, pdu, 0, longer, sizeof(longer)); return 1;
+    case 0x0305: peer_reply(conn, pdu, -ENOENT, NULL, 0); return 1;
     default: return 0;
     }
 }
@@ -198,7 +211,7 @@ test_strings_on_the_wire(void **state)
     assert_string_equal((char *)text, "a?b");
     assert_int_equal(peer_requests(peer, 0x80, 6) - before, 2); /* languages, and then the string */
     assert_int_equal(peer_last(peer, 0x80).setup[4] | peer_last(peer, 0x80).setup[5] << 8, 0x0407);
-    for (uint8_t i = 2; i <= 4; i++)
+    for (uint8_t i = 2; i <= 5; i++)
         assert_int_equal(libusb_get_string_descriptor_ascii(f->h, i, text, sizeof(text)),
                          LIBUSB_ERROR_IO);
 }
@@ -318,16 +331,6 @@ test_disconnect(void **state)
     libusb_free_transfer(t);
 }
 
-static int
-count_devices(libusb_context *ctx)
-{
-    libusb_device **list;
-    int n = (int)libusb_get_device_list(ctx, &list);
-
-    libusb_free_device_list(list, 1);
-    return n;
-}
-
 /* A server that hides what we hold: it is there all the same. */
 static void
 test_hidden_while_held(void **state)
@@ -340,136 +343,6 @@ test_hidden_while_held(void **state)
         assert_int_equal(count_devices(f->ctx), 1);
     assert_int_equal(count_devices(f->ctx), 1);
     hide(model, 0);
-}
-
-/* ---- hotplug ---- */
-
-static const int both = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
-
-struct events {
-    int arrived, left;
-    libusb_device *last;
-    int stop;      /* the callback wants no more */
-    int elsewhere; /* how often it ran on another thread than that of the test */
-    pthread_t thread;
-};
-
-static int
-note_event(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, void *user_data)
-{
-    struct events *e = user_data;
-
-    (void)ctx;
-    e->last = dev;
-    e->elsewhere += !pthread_equal(e->thread, pthread_self());
-    if (event == LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED)
-        e->arrived++;
-    else
-        e->left++;
-    return e->stop;
-}
-
-static void
-test_hotplug(void **state)
-{
-    struct fixture *f = *state;
-    struct events all = {.thread = pthread_self()}, none = {0};
-    libusb_hotplug_callback_handle one, two;
-    struct libusb_device_descriptor d;
-    struct timeval zero = {0, 0};
-
-    assert_int_equal(libusb_hotplug_register_callback(f->ctx, both, LIBUSB_HOTPLUG_ENUMERATE, -1,
-                                                      -1, -1, note_event, &all, &one),
-                     0);
-    assert_int_equal(all.arrived, 1);
-    assert_int_equal(
-        libusb_hotplug_register_callback(f->ctx, both, 0, 0x1234, -1, -1, note_event, &none, &two),
-        0);
-    assert_ptr_equal(libusb_hotplug_get_user_data(f->ctx, two), &none);
-    hide(spare, 0);
-    while (all.arrived < 2)
-        assert_int_equal(libusb_handle_events(f->ctx), 0);
-    assert_int_equal(libusb_get_device_descriptor(all.last, &d), 0);
-    assert_int_equal(d.idVendor, spare->v.device[8] | spare->v.device[9] << 8);
-    hide(spare, 1);
-    while (!all.left) /* when its import has lingered long enough */
-        assert_int_equal(libusb_handle_events(f->ctx), 0);
-    assert_int_equal(none.arrived + none.left, 0);
-    assert_int_equal(all.elsewhere, 0);
-    libusb_hotplug_deregister_callback(f->ctx, one);
-    libusb_hotplug_deregister_callback(f->ctx, two);
-    assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0); /* where it is freed */
-    assert_null(libusb_hotplug_get_user_data(f->ctx, two));
-}
-
-/* Handles what is there, again and again until the server has heard of what is counted. Waiting for
- * its answer would take as long as that is patient. */
-static void
-handle_until_asked(struct fixture *f, unsigned (*count)(struct peer *peer), unsigned before)
-{
-    struct timeval zero = {0, 0};
-    struct uw_usec longest = {0};
-    unsigned after = 0;
-
-    while (after < 100) { /* calls more, while nothing is answered */
-        struct uw_usec start = uw_now();
-
-        after += count(peer) > before;
-        assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0);
-        if (longest.us < uw_usec_sub(uw_now(), start).us)
-            longest = uw_usec_sub(uw_now(), start);
-    }
-    assert_true(longest.us < 1000000);
-}
-
-/* Neither the question for the list nor a first look at a new device is waited for. */
-static void
-test_events_do_not_wait_for_servers(void **state)
-{
-    struct fixture *f = *state;
-    struct events e = {.thread = pthread_self()};
-    libusb_hotplug_callback_handle callback;
-    unsigned lists, imports;
-
-    assert_int_equal(
-        libusb_hotplug_register_callback(f->ctx, both, 0, -1, -1, -1, note_event, &e, &callback),
-        0);
-    hide(spare, 0);
-    peer_stall(peer, PEER_LISTS | PEER_IMPORTS);
-    lists = peer_lists(peer);
-    imports = peer_imports(peer);
-    handle_until_asked(f, peer_lists, lists);
-    peer_stall(peer, PEER_IMPORTS);
-    handle_until_asked(f, peer_imports, imports);
-    assert_int_equal(e.arrived, 0);
-    peer_stall(peer, 0);
-    while (!e.arrived)
-        assert_int_equal(libusb_handle_events(f->ctx), 0);
-    hide(spare, 1);
-    while (!e.left)
-        assert_int_equal(libusb_handle_events(f->ctx), 0);
-    assert_int_equal(e.elsewhere, 0);
-    libusb_hotplug_deregister_callback(f->ctx, callback);
-}
-
-static void
-test_hotplug_refusals(void **state)
-{
-    struct fixture *f = *state;
-    struct events e = {0};
-
-    assert_int_equal(
-        libusb_hotplug_register_callback(f->ctx, 0, 0, -1, -1, -1, note_event, &e, NULL),
-        LIBUSB_ERROR_INVALID_PARAM);
-    assert_int_equal(
-        libusb_hotplug_register_callback(f->ctx, 1, 0, 0x10000, -1, -1, note_event, &e, NULL),
-        LIBUSB_ERROR_INVALID_PARAM);
-    assert_int_equal(libusb_hotplug_register_callback(f->ctx, 1, 0, -1, -1, -1, NULL, &e, NULL),
-                     LIBUSB_ERROR_INVALID_PARAM);
-    e.stop = 1; /* counts for later events only */
-    assert_int_equal(
-        libusb_hotplug_register_callback(f->ctx, 1, 1, -1, -1, -1, note_event, &e, NULL), 0);
-    assert_int_equal(e.arrived, 1);
 }
 
 /* ---- what cannot be had ---- */
@@ -496,30 +369,24 @@ test_in_use_elsewhere(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_one_import_is_shared),
+        TEST(test_implicit_default),
+        TEST(test_close_while_flying),
         TEST(test_close_while_cancelled),
+        TEST(test_context_is_destroyed),
         TEST(test_context_ends_first),
         TEST(test_strings_on_the_wire),
         TEST(test_timeout),
         TEST(test_submitted_by_one_handled_by_another),
         TEST(test_disconnect),
         TEST(test_hidden_while_held),
-        TEST(test_hotplug),
-        TEST(test_events_do_not_wait_for_servers),
-        TEST(test_hotplug_refusals),
         TEST(test_in_use_elsewhere),
     };
     int r;
 
-    peer = peer_new();
-    model = peer_add(peer, "1-1", VECTOR, 3);
-    spare = peer_add(peer, "1-2", OTHER, 3);
-    spare->hidden = 1;
-    setenv("USBWIRE_SERVERS", peer->address, 1);
-    setenv("USBWIRE_DEVICES", "all", 1);
+    scripted_start();
     r = cmocka_run_group_tests(tests, NULL, NULL);
-    peer_free(peer);
+    scripted_stop();
     return r;
 }

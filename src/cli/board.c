@@ -10,6 +10,7 @@
 #include "board.h"
 
 #define TOUCH_BAUD 1200
+#define TOUCH_MS   500 /* in which a board goes that knows the wish */
 
 struct move {
     int dtr, rts;
@@ -29,28 +30,47 @@ pause_for(unsigned ms)
     (void)nanosleep(&ts, NULL);
 }
 
+/* A board that leaves the bus by it has been reset; the lines are then as they are to be when it is
+ * back. Where both were set, as many CDC-ACM devices want it, both are again. */
 static int
 make(struct uw_serial *port, const struct move *moves, size_t count, struct uw_fault *fault)
 {
-    for (size_t i = 0; i < count; i++) {
-        int r = uw_serial_set_lines(port, moves[i].dtr, moves[i].rts, fault);
+    struct uw_serial_config before;
+    int r = 0;
 
-        if (r < 0)
-            return r;
-        pause_for(moves[i].ms);
+    uw_serial_get_config(port, &before);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = uw_serial_set_lines(port, moves[i].dtr, moves[i].rts, fault);
+        if (uw_serial_status(port) < 0)
+            r = 0;
+        else
+            pause_for(moves[i].ms);
     }
-    return 0;
+    if (r == 0 && before.dtr == 1 && before.rts == 1)
+        r = uw_serial_set_lines(port, 1, 1, fault);
+    return uw_serial_status(port) < 0 ? 0 : r;
 }
 
+/* Rate and line as they were are for the loader that comes, or else the board would be sent there
+ * again by the next one that opens it. */
 static int
 touch(struct uw_serial *port, struct uw_fault *fault)
 {
-    struct uw_serial_config c;
+    struct uw_serial_config before, c;
+    int r;
 
+    uw_serial_get_config(port, &before);
     uw_serial_config_init(&c);
     c.baud = TOUCH_BAUD;
     c.dtr = 0;
-    return uw_serial_set_config(port, &c, fault);
+    r = uw_serial_set_config(port, &c, fault);
+    if (r < 0)
+        return r;
+    (void)uw_serial_wait(port, UW_SERIAL_ENDED, uw_msec(TOUCH_MS));
+    c.baud = before.baud;
+    c.dtr = before.dtr;
+    r = uw_serial_set_config(port, &c, fault);
+    return uw_serial_status(port) < 0 ? 0 : r;
 }
 
 #define MAKE(moves) make(port, moves, sizeof(moves) / sizeof((moves)[0]), fault)

@@ -24,11 +24,30 @@ bridge_is_full(const struct bridge *b)
     return b->pending_size > 0;
 }
 
+static void
+aside(struct bridge *b)
+{
+    if (b->face->aside)
+        b->face->aside(b);
+}
+
 void
 bridge_failed(struct bridge *b, const struct uw_fault *fault)
 {
-    if (uw_serial_status(b->port) == 0)
-        (void)cli_fault(fault, CLI_USING);
+    if (uw_serial_status(b->port) < 0)
+        return;
+    aside(b);
+    (void)cli_fault(fault, CLI_USING);
+}
+
+void
+bridge_name(struct bridge *b)
+{
+    struct uw_serial_info info;
+
+    uw_serial_info(b->port, &info);
+    snprintf(b->name, sizeof(b->name), "%.80s, %s, interface %u",
+             uw_device_name(uw_serial_device(b->port)), info.chip, info.interface);
 }
 
 /* Nobody is there to get what comes for a port that is down. */
@@ -54,10 +73,16 @@ bridge_send(struct bridge *b, const uint8_t *bytes, size_t size)
     size_t n = give(b, bytes, size);
 
     size -= n;
-    if (size > sizeof(b->pending) - b->pending_size)
-        size = sizeof(b->pending) - b->pending_size;
+    if (size > bridge_room(b))
+        size = bridge_room(b);
     memcpy(b->pending + b->pending_size, bytes + n, size);
     b->pending_size += size;
+}
+
+size_t
+bridge_room(const struct bridge *b)
+{
+    return sizeof(b->pending) - b->pending_size;
 }
 
 void
@@ -114,6 +139,7 @@ find(void *arg)
 static void
 end(struct bridge *b, const struct uw_fault *fault)
 {
+    aside(b);
     b->code = cli_device_fault(b->cli, uw_serial_device(b->port), fault);
     b->ended = 1;
 }
@@ -127,8 +153,10 @@ lost(struct bridge *b)
     (void)uw_serial_read(b->port, &byte, 1, 1, uw_usec(0), &fault);
     if (!cli_has(b->cli, OPT_RECONNECT)) {
         end(b, &fault);
+        cli_remark(b->cli, "--reconnect SECONDS looks for it when that happens");
         return;
     }
+    aside(b);
     cli_remark(b->cli, "%s; looking for it for %" PRIu64 " s",
                uw_fault_text(&fault, text, sizeof(text)),
                cli_time(b->cli, OPT_RECONNECT, uw_usec(0)).us / 1000000u);
@@ -151,7 +179,9 @@ see_finder(struct bridge *b)
         end(b, &b->found_fault);
         return;
     }
-    cli_remark(b->cli, "%s: back after %.1f s", uw_device_name(uw_serial_device(b->port)),
+    bridge_name(b);
+    aside(b);
+    cli_remark(b->cli, "%s: back after %.1f s", b->name,
                (double)(uw_now().us - b->lost_at.us) / 1e6);
 }
 

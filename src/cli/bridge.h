@@ -39,6 +39,8 @@ struct face {
     size_t (*room)(struct bridge *bridge);
     /* Takes as many as `room` said. */
     void (*show)(struct bridge *bridge, const uint8_t *bytes, size_t size);
+    /* A message is about to be written to standard error (may be NULL). */
+    void (*aside)(struct bridge *bridge);
     /* A modem input or an error count changed (may be NULL). */
     void (*changed)(struct bridge *bridge, const struct uw_serial_counts *counts);
 };
@@ -66,9 +68,11 @@ struct bridge {
     int again, ended, code; /* again: what `work` returned */
 };
 
-/* From the face to the port; what does not fit is kept, and bridge_is_full then. */
+/* From the face to the port; what does not fit is kept as far as there is room, and bridge_is_full
+ * then. */
 void bridge_send(struct bridge *bridge, const uint8_t *bytes, size_t size);
 int bridge_is_full(const struct bridge *bridge);
+size_t bridge_room(const struct bridge *bridge);
 
 /* What the port has not taken yet is dropped. */
 void bridge_give_up(struct bridge *bridge);
@@ -78,6 +82,9 @@ int bridge_is_up(const struct bridge *bridge);
 
 /* A failed call on the port: says so once; the loop sees to an end of the port by itself. */
 void bridge_failed(struct bridge *bridge, const struct uw_fault *fault);
+
+/* What messages call it is what it now is. */
+void bridge_name(struct bridge *bridge);
 
 /* Runs until all have ended, the duration is over or Ctrl-C. Returns an exit code. */
 int bridges_run(struct cli *cli, struct bridge *bridges, unsigned count);

@@ -23,6 +23,15 @@ static const struct {
     {OPT_TCP, &face_tcp},
 };
 
+static const struct {
+    enum cli_option_id option;
+    const char *name;
+} of_terminal[] = {
+    {OPT_TIMESTAMPS, "--timestamps"},
+    {OPT_HEX, "--hex"},
+    {OPT_LOG, "--log"},
+};
+
 struct serial {
     struct cli *cli;
     struct ports ports;
@@ -44,6 +53,13 @@ choose_face(struct serial *s)
     }
     if (cli_has(s->cli, OPT_ALL) && !s->ports.argument)
         return cli_usage("--all needs a place for every port: --pty, --rfc2217 or --tcp");
+    if (cli_has(s->cli, OPT_ALL) && cli_has(s->cli, OPT_INTERFACE))
+        return cli_usage("--all is every port of every device, and --interface one; give either");
+    for (size_t i = 0; s->ports.argument && i < sizeof(of_terminal) / sizeof(of_terminal[0]); i++)
+        if (cli_has(s->cli, of_terminal[i].option))
+            return cli_usage("%s is for the port on this terminal, without --pty, --rfc2217 and "
+                             "--tcp",
+                             of_terminal[i].name);
     return 0;
 }
 
@@ -237,6 +253,8 @@ cmd_serial(struct cli *cli)
     code = ports_init(&s.ports);
     if (!code)
         code = open_ports(&s);
+    if (!code)
+        code = ports_show(&s.ports);
     if (!code && s.ports.argument)
         code = print_places(&s);
     if (!code)

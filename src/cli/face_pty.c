@@ -177,7 +177,7 @@ count_users(struct bridge *b)
 
 /* ---- settings ---- */
 
-/* A setting that the chip refuses is said once. */
+/* A setting that the chip refuses is said once. A port that is being looked for remembers them. */
 static void
 set(struct bridge *b, const struct uw_serial_config *changes)
 {
@@ -195,7 +195,7 @@ follow_settings(struct bridge *b)
     struct pty *p = pty_of(b);
     struct uw_serial_config changes;
 
-    if (bridge_is_up(b) && ptyline_changes(p->master, &p->tried, &changes))
+    if (ptyline_changes(p->master, &p->tried, &changes))
         set(b, &changes);
 }
 
@@ -206,7 +206,7 @@ set_frame(struct bridge *b, unsigned c_cflag)
     struct uw_serial_config changes;
 
     follow_settings(b);
-    if (bridge_is_up(b) && ptyline_frame_changes(c_cflag, &pty_of(b)->tried, &changes))
+    if (ptyline_frame_changes(c_cflag, &pty_of(b)->tried, &changes))
         set(b, &changes);
 }
 

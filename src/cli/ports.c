@@ -58,6 +58,37 @@ place_for(const struct ports *p, const struct bridge *b, char *buf, size_t size)
                  first ? first + (unsigned)(b - p->bridges) : 0);
 }
 
+/* For who has to choose one. */
+static void
+print_choice(struct uw_device *device, const struct uw_serial_info *info)
+{
+    fprintf(stderr, "  --busid %-8s --interface %u  %s\n", uw_device_info(device)->busid,
+            info->interface, info->chip);
+}
+
+void
+ports_print_choices(const struct ports *p)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        struct uw_serial_info info;
+
+        uw_serial_info(p->bridges[i].port, &info);
+        print_choice(uw_serial_device(p->bridges[i].port), &info);
+    }
+}
+
+static int
+refuse(struct uw_device *device, const struct uw_fault *fault)
+{
+    struct uw_serial_info info;
+    int code = cli_fault(fault, CLI_CHOOSING);
+
+    if (fault->code == UW_ERROR_AMBIGUOUS || fault->code == UW_ERROR_NOT_FOUND)
+        for (unsigned i = 0; uw_serial_port_at(device, i, &info); i++)
+            print_choice(device, &info);
+    return code;
+}
+
 int
 ports_open(struct ports *p, struct uw_device *device, int interface, int several)
 {
@@ -65,25 +96,19 @@ ports_open(struct ports *p, struct uw_device *device, int interface, int several
     struct uw_serial_config config = p->config;
     struct uw_serial_info info;
     struct uw_fault fault;
-    char place[600];
 
     memset(b, 0, sizeof(*b));
     b->cli = p->cli;
     b->face = p->face;
     config.interface = interface;
     if (uw_serial_open_device(device, &config, &b->port, &fault) < 0)
-        return cli_fault(&fault, CLI_CHOOSING);
+        return refuse(device, &fault);
     p->count++;
+    bridge_name(b);
     uw_serial_info(b->port, &info);
-    snprintf(b->name, sizeof(b->name), "%.80s, %s, interface %u", uw_device_name(device), info.chip,
-             info.interface);
-    if (!p->argument)
-        return b->face->open(b, NULL);
-    label(b, device, info.interface, several);
-    if (!cli_has(p->cli, OPT_ALL))
-        return b->face->open(b, p->argument);
-    place_for(p, b, place, sizeof(place));
-    return b->face->open(b, place);
+    if (p->argument)
+        label(b, device, info.interface, several);
+    return 0;
 }
 
 int
@@ -92,10 +117,60 @@ ports_open_all(struct ports *p, struct uw_device *device)
     struct uw_serial_info info, second;
     int several = uw_serial_port_at(device, 1, &second), code = 0;
 
-    for (unsigned i = 0; !code && p->count < BRIDGES_MAX; i++) {
-        if (!uw_serial_port_at(device, i, &info))
+    for (unsigned i = 0; !code && uw_serial_port_at(device, i, &info); i++) {
+        if (p->count == BRIDGES_MAX) {
+            cli_remark(p->cli, "%s is left out: %u ports are open, and that is all that fit",
+                       uw_device_name(device), p->count);
             break;
+        }
         code = ports_open(p, device, (int)info.interface, several);
+    }
+    return code;
+}
+
+/* Boards often have the same serial number. Their ports are told apart by their places, all of
+ * them: which of them are there does not change a name. */
+static int
+is_shared(const struct ports *p, unsigned which)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        if (i != which && strcmp(p->bridges[i].label, p->bridges[which].label) == 0)
+            return 1;
+    return 0;
+}
+
+static void
+tell_apart(struct ports *p)
+{
+    unsigned char shared[BRIDGES_MAX];
+
+    for (unsigned i = 0; i < p->count; i++)
+        shared[i] = (unsigned char)is_shared(p, i);
+    for (unsigned i = 0; i < p->count; i++) {
+        struct bridge *b = &p->bridges[i];
+        size_t n = strlen(b->label);
+
+        if (shared[i])
+            snprintf(b->label + n, sizeof(b->label) - n, "@%s",
+                     uw_device_info(uw_serial_device(b->port))->busid);
+    }
+}
+
+int
+ports_show(struct ports *p)
+{
+    char place[600];
+    int code = 0;
+
+    if (!p->argument || !cli_has(p->cli, OPT_ALL)) {
+        for (unsigned i = 0; !code && i < p->count; i++)
+            code = p->face->open(&p->bridges[i], p->argument);
+        return code;
+    }
+    tell_apart(p);
+    for (unsigned i = 0; !code && i < p->count; i++) {
+        place_for(p, &p->bridges[i], place, sizeof(place));
+        code = p->face->open(&p->bridges[i], place);
     }
     return code;
 }

@@ -122,6 +122,17 @@ fill_words(struct runtty *t, struct cli *cli, const char *name)
 }
 
 static int
+refuse_many(const struct runtty *t)
+{
+    int code = cli_error("the chosen devices have %u serial ports, so %s names none; choose one, "
+                         "or see $USBWIRE_TTY",
+                         t->ports.count, RUNTTY_WORD);
+
+    ports_print_choices(&t->ports);
+    return code;
+}
+
+static int
 tell(struct runtty *t, struct cli *cli)
 {
     char *names = list_names(t);
@@ -130,9 +141,7 @@ tell(struct runtty *t, struct cli *cli)
     if (!names || setenv("USBWIRE_TTY", names, 1))
         code = cli_error("out of memory");
     else if (has_word(cli) && t->ports.count > 1)
-        code = cli_error("the chosen devices have %u serial ports, so %s names none; choose one "
-                         "with --busid and --interface, or see $USBWIRE_TTY",
-                         t->ports.count, RUNTTY_WORD);
+        code = refuse_many(t);
     else if (has_word(cli))
         code = fill_words(t, cli, names);
     free(names);
@@ -186,6 +195,8 @@ runtty_open(struct cli *cli, const struct shares *shares, struct runtty **ret_tt
     code = ports_init(&t->ports);
     if (!code)
         code = open_ports(t, cli, shares);
+    if (!code)
+        code = ports_show(&t->ports);
     if (!code)
         code = tell(t, cli);
     if (!code)

@@ -189,6 +189,22 @@ def test_reconnect():
                     echoes(p)
 
 
+def test_settings_on_a_pty_whose_board_is_away():
+    """They are in force when it is back, though the program only reads."""
+    source = 'cp2102n:far=source,baud=9600'
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(source)
+        with bench:
+            port = Port(bench, '--pty', link_in(folder), '--reconnect', '30', '--dtr', '1')
+        with port:
+            port.said('looking for it for 30 s')
+            with open_port(link_in(folder), baudrate=9600) as p, \
+                    Bench(source, port=bench.address.split(':')[1]):
+                port.said('back after')
+                data = p.read(100)
+                assert data == bytes((data[0] + i) % 251 for i in range(100)), data
+
+
 def test_without_reconnect_it_ends():
     with Bench('cp2102n') as bench:
         port = Port(bench, '--rfc2217', '0')

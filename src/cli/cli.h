@@ -109,6 +109,11 @@ int cli_connect(struct cli *cli);
 /* The same, then finds and imports the device: through the process of this user that holds it
  * (usbwire hold), if there is one. 0, or the exit code after a message. */
 int cli_choose(struct cli *cli);
+/* The devices there are, to be freed; with --wait, when one is there that the options choose, or
+ * the time is over. 0, or the exit code after a message. */
+int cli_list(struct cli *cli, struct uw_device_list **ret_list);
+/* Waits; Ctrl-C ends it. */
+void cli_pause(struct cli *cli, struct uw_usec duration);
 /* What the options say of a device. */
 void cli_choice(const struct cli *cli, struct uw_choice *ret_choice);
 /* Gives everything back. 0, or the exit code after a message when a capture is not complete. */

@@ -104,8 +104,6 @@ share_from(struct cli *cli, const struct uw_device_list *list, struct shares *sh
     cli_choice(cli, &choice);
     choice.busid = NULL;
     n = count_matches(cli, list, &choice);
-    if (n == 0 && cli_has(cli, OPT_WAIT))
-        return share_one(cli, shares);
     if (n == 0 || (open && n > 1)) {
         if (n)
             cli_error("%s offers %u devices; choose with --busid, --vid and --pid, --serial or "
@@ -150,11 +148,10 @@ static int
 share_listed(struct cli *cli, struct shares *shares)
 {
     struct uw_device_list *list;
-    struct uw_fault fault;
-    int code;
+    int code = cli_list(cli, &list);
 
-    if (uw_find_list(cli->server, cli_time(cli, OPT_TIMEOUT, uw_never()), &list, &fault) < 0)
-        return cli_fault(&fault, CLI_CONNECTING);
+    if (code)
+        return code;
     code = share_from(cli, list, shares);
     uw_device_list_free(list);
     return code;

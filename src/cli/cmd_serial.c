@@ -150,13 +150,14 @@ static int
 each_device(struct serial *s, void (*visit)(struct visit *v, struct uw_device *device),
             struct visit *v)
 {
-    struct uw_device_list *list = NULL;
+    struct uw_device_list *list;
     struct uw_choice choice;
     struct uw_fault fault;
 
     cli_choice(s->cli, &choice);
-    if (uw_find_list(s->cli->server, uw_never(), &list, &fault) < 0)
-        return cli_fault(&fault, CLI_CONNECTING);
+    v->code = cli_list(s->cli, &list);
+    if (v->code)
+        return v->code;
     for (unsigned i = 0; i < uw_device_list_count(list) && !v->code; i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
         struct uw_device *device = NULL;

@@ -17,6 +17,8 @@
 
 #define ADDRESS_SIZE 300
 
+#define LIST_PAUSE_MS 200u /* --wait: between two looks at a server's list */
+
 static void
 write_log(void *data, int level, const char *line)
 {
@@ -105,6 +107,54 @@ cli_choice(const struct cli *cli, struct uw_choice *ret_choice)
         ret_choice->pid = (int)cli_number(cli, OPT_PID, 0);
     ret_choice->serial = cli_text(cli, OPT_SERIAL, NULL);
     ret_choice->busid = cli_text(cli, OPT_BUSID, uw_server_busid(cli->server));
+}
+
+void
+cli_pause(struct cli *cli, struct uw_usec duration)
+{
+    struct uw_usec end = uw_usec_add(uw_now(), duration), now;
+
+    while ((now = uw_now()).us < end.us && !cli_interrupted())
+        (void)uw_loop_wait(cli->loop, uw_usec(end.us - now.us));
+}
+
+static int
+has_chosen(const struct cli *cli, const struct uw_device_list *list)
+{
+    struct uw_choice choice;
+
+    cli_choice(cli, &choice);
+    for (unsigned i = 0; i < uw_device_list_count(list); i++)
+        if (uw_choice_matches(&choice, uw_device_list_get(list, i)))
+            return 1;
+    return 0;
+}
+
+/* A server that is not there yet may come while it is waited for. */
+static int
+may_come(int error)
+{
+    return error == UW_ERROR_CONNECT || error == UW_ERROR_CONNECTION_LOST ||
+           error == UW_ERROR_TIMEOUT;
+}
+
+int
+cli_list(struct cli *cli, struct uw_device_list **ret_list)
+{
+    struct uw_usec end = uw_usec_add(uw_now(), cli_time(cli, OPT_WAIT, uw_usec(0)));
+    struct uw_fault fault;
+    int r;
+
+    while (1) {
+        r = uw_find_list(cli->server, cli_time(cli, OPT_TIMEOUT, uw_never()), ret_list, &fault);
+        if ((r < 0 && !may_come(r)) || (r >= 0 && has_chosen(cli, *ret_list)) ||
+            uw_now().us >= end.us || cli_interrupted())
+            break;
+        if (r >= 0)
+            uw_device_list_free(*ret_list);
+        cli_pause(cli, uw_msec(LIST_PAUSE_MS));
+    }
+    return r < 0 ? cli_fault(&fault, CLI_CONNECTING) : 0;
 }
 
 static void

@@ -13,15 +13,6 @@
 #define RETURN_MS 1000u
 #define PAUSE_MS  100u
 
-static void
-pause_for(struct uw_loop *loop, struct uw_usec duration)
-{
-    struct uw_usec end = uw_usec_add(uw_now(), duration), now;
-
-    while ((now = uw_now()).us < end.us && !cli_interrupted())
-        (void)uw_loop_wait(loop, uw_usec(end.us - now.us));
-}
-
 /* 1 when the server answers, and has not had the device for RETURN_MS. */
 static int
 is_gone(struct cli *cli, const char *busid)
@@ -38,7 +29,7 @@ is_gone(struct cli *cli, const char *busid)
         uw_device_list_free(list);
         if (there)
             return 0;
-        pause_for(cli->loop, uw_msec(PAUSE_MS));
+        cli_pause(cli, uw_msec(PAUSE_MS));
     } while (uw_now().us < end.us && !cli_interrupted());
     return 1;
 }

@@ -53,9 +53,9 @@ class Output:
 class Bench:
     """`usbwire serve` on a free port; ends with the context or with this process."""
 
-    def __init__(self, lab, *options):
+    def __init__(self, lab, *options, port=0):
         self.lab = lab
-        self.process = lab.start('serve', '--json', '--port', '0', '--until-eof', *options,
+        self.process = lab.start('serve', '--json', '--port', str(port), '--until-eof', *options,
                                  stdout=subprocess.PIPE)
         line = self.process.stdout.readline()
         expect(line, 'the simulated bench did not start', options)
@@ -128,8 +128,8 @@ class Lab:
                                 **{'stdin': subprocess.PIPE, **options})
 
     @contextlib.contextmanager
-    def bench(self, *options):
-        bench = Bench(self, *options)
+    def bench(self, *options, **more):
+        bench = Bench(self, *options, **more)
         try:
             yield bench
         finally:

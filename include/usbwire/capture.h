@@ -59,6 +59,7 @@ struct uw_capture_stats {
     uint64_t dropped; /* left out because the reader was slow or absent */
     uint64_t bytes;   /* taken by the reader */
     int reader;       /* 1 while there is one */
+    unsigned readers; /* that have come so far, this one included */
 };
 
 /*

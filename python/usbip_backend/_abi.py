@@ -100,7 +100,8 @@ class SyslogOptions(c.Structure):
 
 class CaptureStats(c.Structure):
     """struct uw_capture_stats."""
-    _fields_ = [('records', _u64), ('dropped', _u64), ('bytes', _u64), ('reader', c.c_int)]
+    _fields_ = [('records', _u64), ('dropped', _u64), ('bytes', _u64), ('reader', c.c_int),
+                ('readers', c.c_uint)]
 
 
 class SerialConfig(c.Structure):

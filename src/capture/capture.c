@@ -364,7 +364,12 @@ uw_capture_stats(struct uw_capture *c, struct uw_capture_stats *ret_stats)
 {
     pthread_mutex_lock(&c->lock);
     *ret_stats = c->stats;
-    ret_stats->reader = c->writer ? uw_writer_has_reader(c) : !c->closed;
+    if (c->writer) {
+        uw_writer_stats(c, ret_stats);
+    } else {
+        ret_stats->reader = !c->closed;
+        ret_stats->readers = 1;
+    }
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -32,11 +32,11 @@ struct uw_writer_thread {
     int started;
     int wake; /* eventfd: look again at `closing` and `hurried` */
     atomic_int closing, hurried;
-    int had_reader;
     atomic_int reading;
-    int failed;       /* errno of a write; 0: none */
-    int never_read;   /* nobody came, or took the rest */
-    uint64_t written; /* whole blocks, bytes */
+    atomic_uint readers; /* so far */
+    int failed;          /* errno of a write; 0: none */
+    int never_read;      /* nobody came, or took the rest */
+    uint64_t written;    /* whole blocks, bytes */
     void (*gone)(void *arg);
     void *gone_arg;
 };
@@ -88,6 +88,13 @@ say_waiting(struct uw_writer_thread *w)
            w->target.name, w->target.name);
 }
 
+static void
+start_reading(struct uw_writer_thread *w)
+{
+    atomic_fetch_add(&w->readers, 1);
+    atomic_store(&w->reading, 1);
+}
+
 /* 1 when there is a reader. */
 static int
 wait_for_reader(struct uw_writer_thread *w)
@@ -98,7 +105,8 @@ wait_for_reader(struct uw_writer_thread *w)
     say_waiting(w);
     while ((r = uw_target_reopen(&w->target)) == 0) {
         if (is_closing(w) && uw_is_never(until))
-            until = uw_usec_add(uw_now(), uw_usec(w->had_reader ? 0 : UW_WRITER_FIRST_PATIENCE_US));
+            until = uw_usec_add(
+                uw_now(), uw_usec(atomic_load(&w->readers) ? 0 : UW_WRITER_FIRST_PATIENCE_US));
         if (atomic_load(&w->hurried) || uw_now().us >= until.us)
             return 0;
         pause_for(w, 0, LOOK_FOR_READER_US);
@@ -107,6 +115,7 @@ wait_for_reader(struct uw_writer_thread *w)
         w->failed = -r;
         return 0;
     }
+    start_reading(w);
     return 1;
 }
 
@@ -131,7 +140,6 @@ next_reader(struct uw_writer_thread *w)
     pthread_mutex_lock(&c->lock);
     if (!c->closed)
         uw_section_begin_locked(c);
-    atomic_store(&w->reading, 1);
     pthread_mutex_unlock(&c->lock);
     return 1;
 }
@@ -255,8 +263,6 @@ write_capture(void *arg)
     struct uw_capture *c = w->capture;
 
     if (w->target.fd >= 0 || wait_for_reader(w)) {
-        w->had_reader = 1;
-        atomic_store(&w->reading, 1);
         while (write_next(w))
             ;
         atomic_store(&w->reading, 0);
@@ -301,7 +307,10 @@ uw_writer_start(struct uw_capture *c, const struct uw_target *target, void (*gon
     uw_list_init(&w->all);
     w->capture = c;
     w->target = *target;
-    atomic_init(&w->reading, target->fd >= 0);
+    atomic_init(&w->reading, 0);
+    atomic_init(&w->readers, 0);
+    if (target->fd >= 0)
+        start_reading(w);
     w->gone = gone;
     w->gone_arg = arg;
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -349,7 +358,7 @@ result(const struct uw_writer_thread *w, struct uw_fault *fault)
     if (w->failed)
         uw_fault_came(fault, w->failed, "%s", strerror(w->failed));
     else
-        uw_fault_came(fault, 0, "nobody read %s", w->had_reader ? "the rest" : "it");
+        uw_fault_came(fault, 0, "nobody read %s", atomic_load(&w->readers) ? "the rest" : "it");
     uw_fault_advice(fault, "%s",
                     w->failed == ENOSPC ? "make room; what was captured until then is whole"
                     : w->failed         ? ""
@@ -370,10 +379,11 @@ uw_writer_finish(struct uw_capture *c, struct uw_fault *fault)
     return result(w, fault);
 }
 
-int
-uw_writer_has_reader(const struct uw_capture *c)
+void
+uw_writer_stats(const struct uw_capture *c, struct uw_capture_stats *ret_stats)
 {
-    return atomic_load(&c->writer->reading);
+    ret_stats->reader = atomic_load(&c->writer->reading);
+    ret_stats->readers = atomic_load(&c->writer->readers);
 }
 
 void

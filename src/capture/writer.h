@@ -20,8 +20,8 @@ int uw_writer_start(struct uw_capture *capture, const struct uw_target *target,
  * what uw_capture_close does. May be called again. */
 int uw_writer_finish(struct uw_capture *capture, struct uw_fault *fault);
 
-/* 1 while somebody takes what is written. */
-int uw_writer_has_reader(const struct uw_capture *capture);
+/* Fills in who takes what is written. */
+void uw_writer_stats(const struct uw_capture *capture, struct uw_capture_stats *ret_stats);
 
 /* Async-signal-safe. */
 void uw_writer_hurry(struct uw_capture *capture);

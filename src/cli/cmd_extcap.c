@@ -300,13 +300,12 @@ start_log(struct cli *cli, const char *server, struct uw_syslog **ret_log)
 
 /* 1 when Wireshark has been there and has gone. */
 static int
-is_left(const struct cli *cli, int *had_reader)
+is_left(const struct cli *cli)
 {
     struct uw_capture_stats stats;
 
     uw_capture_stats(cli->capture, &stats);
-    *had_reader |= stats.reader;
-    return *had_reader && !stats.reader;
+    return stats.readers && !stats.reader;
 }
 
 static int
@@ -314,11 +313,11 @@ forward(struct cli *cli, struct uw_monitor *monitor, const char *server)
 {
     const char *busid = cli_text(cli, OPT_BUSID, "");
     struct uw_monitor_record record;
-    int had_reader = 0, r;
+    int r;
 
     while (!cli_interrupted()) {
         r = uw_monitor_next(monitor, uw_msec(READER_MS), &record);
-        if (r == 0 && is_left(cli, &had_reader))
+        if (r == 0 && is_left(cli))
             break;
         if (r != 1 || (*server && strcmp(server, record.server) != 0) ||
             (*busid && strcmp(busid, record.busid) != 0))

@@ -90,7 +90,7 @@ pcap_stop(struct cli *cli)
     if (!cli->capture)
         return 0;
     uw_capture_stats(cli->capture, &stats);
-    if (!stats.reader && stats.bytes == 0)
+    if (!stats.readers)
         cli_remark(cli, "done; the capture waits 10 s for its reader, Ctrl-C ends that");
     r = uw_capture_close(cli->capture, &fault);
     uw_capture_stats(cli->capture, &stats);

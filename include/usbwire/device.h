@@ -125,10 +125,11 @@ int uw_device_string(struct uw_device *device, uint8_t index, uint16_t language,
 
 /*
  * Finds and imports the successor of a device that is gone or was re-enumerated: same VID:PID and
- * serial number if it had one; else same port path, whatever it is now but for a twin with another
- * serial number; else the only device with the same VID:PID; else, as in another mode, same vendor
- * and serial number. Serial numbers are asked of the devices themselves, of each once. Tries with
- * pauses of 0.1 to 2 s until `timeout` is over; 0 is one try, which takes what the server needs.
+ * serial number if it had one, of several with that number the one in its place; else same port
+ * path, whatever it is now but for a twin with another serial number; else the only device with the
+ * same VID:PID; else, as in another mode, same vendor and serial number. Serial numbers are asked
+ * of the devices themselves, of each once. Tries with pauses of 0.1 to 2 s until `timeout` is over;
+ * 0 is one try, which takes what the server needs.
  * The old object is still to be freed.
  */
 int uw_device_find_again(struct uw_device *old, struct uw_usec timeout,

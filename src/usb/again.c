@@ -123,13 +123,27 @@ is_kind_of(const struct uw_device_info *a, const struct uw_device_info *b)
 }
 
 static int
+is_in_place(const struct uw_device *old, const struct uw_device_info *info)
+{
+    return strcmp(info->busid, old->info.busid) == 0;
+}
+
+static int
 is_successor(const struct uw_device *old, const struct uw_device *d, enum tie tie)
 {
     int same_serial = strcmp(d->serial, old->serial) == 0;
 
     if (tie == BY_SERIAL) /* one that cannot be read just now tells nothing against its place */
-        return same_serial || (!d->serial[0] && strcmp(d->info.busid, old->info.busid) == 0);
+        return same_serial || (!d->serial[0] && is_in_place(old, &d->info));
     return !is_kind_of(&d->info, &old->info) || !d->serial[0] || !old->serial[0] || same_serial;
+}
+
+/* Of twins - boards often have the same serial number - one is back before the other, which is not
+ * to take it for its own. Two users of the same device both find its one successor. */
+static int
+is_of_another(const struct uw_device *old, const struct uw_device *d)
+{
+    return d->heir_of[0] && strcmp(d->heir_of, old->info.busid) != 0;
 }
 
 /* Imports a device of the list and looks whether it is the successor. */
@@ -146,7 +160,12 @@ try_candidate(struct uw_device *old, const struct uw_device_info *info, enum tie
         uw_device_server(old), info->busid, timeout, &d, fault);
     if (r < 0)
         return r;
+    if (is_of_another(old, d)) {
+        uw_device_free(d);
+        return UW_ERROR_NOT_FOUND;
+    }
     if (is_successor(old, d, tie)) {
+        memcpy(d->heir_of, old->info.busid, sizeof(d->heir_of));
         *ret_device = d;
         return 0;
     }
@@ -178,7 +197,7 @@ is_of_vendor(const struct uw_device *old, const struct uw_device_info *info)
     return old->info.vid == info->vid && old->info.pid != info->pid;
 }
 
-/* Those of a group that have the serial number. */
+/* Those of a group that have the serial number: the one in its place before others. */
 static int
 try_serials(struct uw_device *old, const struct uw_device_list *list,
             int (*is_in_group)(const struct uw_device *old, const struct uw_device_info *info),
@@ -186,16 +205,18 @@ try_serials(struct uw_device *old, const struct uw_device_list *list,
 {
     int r = UW_ERROR_NOT_FOUND;
 
-    for (unsigned i = 0; old->serial[0] && i < list->count; i++) {
-        int one;
+    for (int in_place = 1; old->serial[0] && in_place >= 0; in_place--)
+        for (unsigned i = 0; i < list->count; i++) {
+            const struct uw_device_info *info = &list->infos[i];
+            int one;
 
-        if (!is_in_group(old, &list->infos[i]))
-            continue;
-        one = try_candidate(old, &list->infos[i], BY_SERIAL, timeout, ret_device, fault);
-        if (one == 0)
-            return 0;
-        r = worse(r, one);
-    }
+            if (is_in_place(old, info) != in_place || !is_in_group(old, info))
+                continue;
+            one = try_candidate(old, info, BY_SERIAL, timeout, ret_device, fault);
+            if (one == 0)
+                return 0;
+            r = worse(r, one);
+        }
     return r;
 }
 
@@ -207,7 +228,7 @@ try_place(struct uw_device *old, const struct uw_device_list *list, struct uw_us
     for (unsigned i = 0; i < list->count; i++) {
         const struct uw_device_info *info = &list->infos[i];
 
-        if (strcmp(info->busid, old->info.busid) == 0 && !(old->serial[0] && is_of_kind(old, info)))
+        if (is_in_place(old, info) && !(old->serial[0] && is_of_kind(old, info)))
             return try_candidate(old, info, BY_PLACE, timeout, ret_device, fault);
     }
     return UW_ERROR_NOT_FOUND;

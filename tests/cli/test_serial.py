@@ -200,6 +200,25 @@ def all_ports_of_a_server_that_is_to_come(lab):
 
 
 @test
+def opening_is_a_question_and_the_settings(lab):
+    """So many round trips: what goes out in a row, without an answer between, is one."""
+    for device, trips in (('acm-echo', 1), ('ft232r', 1), ('pl2303hx', 1), ('cp2102n', 2),
+                          ('ch340', 2), ('pl2303gc', 2)):
+        with lab.bench('--device', device) as bench:
+            seen = bench('-vv', 'serial', '--tcp', '0', '--seconds', '0.01').errors
+        requests = rows = in_row = 0  # of those to the chip itself
+        for line in seen.split('CMD_UNLINK')[0].splitlines():
+            if re.search(r'-> CMD_SUBMIT .* setup (40|41|c0|c1|21|a1) ', line):
+                requests += 1
+                rows += not in_row
+                in_row = True
+            elif 'RET_SUBMIT' in line:
+                in_row = False
+        expect(requests >= 2, seen)
+        expect_equal(rows, trips, device, seen)
+
+
+@test
 def more_ports_than_fit(lab):
     with lab.bench('--device', 'ft4232h:count=9') as bench:
         text, errors = _places(bench, '--tcp', '0')

@@ -336,6 +336,36 @@ test_again_is_not_its_twin(void **state)
     uw_device_free(old);
 }
 
+/* Boards with the same serial number are told apart by their places; one that is back first is not
+ * taken for the other, but is found by all that had it. */
+static void
+test_again_of_twins(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_device *first, *second, *same = NULL;
+
+    add_more(r);
+    r->peer->models[2].strings[4] = "A";
+    assert_int_equal(uw_device_import(r->server, "1-2", SOON, &first, NULL), 0);
+    second = lose(r, "1-3");
+    peer_cut(r->peer);
+    while (uw_device_status(first) == 0)
+        assert_int_equal(uw_loop_wait(r->loop, SOON), 0);
+    assert_int_equal(uw_device_find_again(second, uw_usec(0), &r->device, NULL), 0);
+    assert_string_equal(found(r), "1-3");
+    r->peer->models[1].hidden = 1;
+    assert_int_equal(uw_device_find_again(second, uw_usec(0), &same, NULL), 0);
+    assert_ptr_equal(same, r->device);
+    uw_device_free(same);
+    assert_int_equal(uw_device_find_again(first, uw_usec(0), &same, NULL), UW_ERROR_NOT_FOUND);
+    r->peer->models[1].hidden = 0;
+    assert_int_equal(uw_device_find_again(first, uw_usec(0), &same, NULL), 0);
+    assert_string_equal(uw_device_info(same)->busid, "1-2");
+    uw_device_free(same);
+    uw_device_free(first);
+    uw_device_free(second);
+}
+
 /* In another mode: another product in the same place. */
 static void
 test_again_in_its_place(void **state)
@@ -490,6 +520,7 @@ main(void)
         ROW(test_finds_what_this_loop_has),
         ROW(test_again_by_serial),
         ROW(test_again_is_not_its_twin),
+        ROW(test_again_of_twins),
         ROW(test_again_in_its_place),
         ROW(test_again_the_only_one_of_its_kind),
         ROW(test_again_as_another_elsewhere),

@@ -69,8 +69,11 @@ events_seize(struct libusb_context *ctx)
     if (events_inside(ctx))
         return;
     atomic_fetch_add(&ctx->closing, 1);
-    events_interrupt(ctx);
-    libusb_lock_events(ctx);
+    if (pthread_mutex_trylock(&ctx->events_lock) != 0) {
+        events_interrupt(ctx);
+        pthread_mutex_lock(&ctx->events_lock);
+    }
+    atomic_store(&ctx->handler_active, 1);
 }
 
 void

@@ -1,5 +1,6 @@
 """`usbwire run`: what it resolves, what it refuses, how programs find the drop-in."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -217,6 +218,34 @@ def test_environment():
             f.write(f'# bench\nservers = {bench.address}\ndevices = 1209:0003:loopback-1\n')
         done = run(XDG_CONFIG_HOME=scratch)
         assert '1209:0003' in done.stdout and done.stdout.count(LSUSB_LINE) == 1, done
+
+
+TIMES = """
+import time, usb.core
+d = usb.core.find(idProduct=3)
+start = time.monotonic()
+try:
+    d.read(0x81, 64, 20)
+except usb.core.USBTimeoutError:
+    print(time.monotonic() - start)
+"""
+
+
+def test_environment_of_times_and_servers():
+    """More time for those who know of no network; devices of several servers, with buses of their own."""
+    plain = {**ENV, 'LD_LIBRARY_PATH': os.path.join(BUILD, 'src', 'libusb')}
+    with Bench('loopback') as bench, Bench('loopback', 'keyboard') as other:
+        plain['USBWIRE_SERVERS'] = f'{bench.address}, {other.address}'
+        plain['USBWIRE_DEVICES'] = '1209:0003, 1-2:x'
+        run = lambda *words, **more: subprocess.run(words, env={**plain, **more}, capture_output=True,
+                                                    text=True, check=False)
+        done = run(need('lsusb'))
+        assert len(set(re.findall('Bus ([0-9]+) ', done.stdout))) == 2, done
+        assert done.stdout.count('1209:0003') == 2 and '1209:0004' not in done.stdout, done
+        assert "'1-2:x' chooses no device" in done.stderr, done
+        python = need_module('usb.core')
+        assert float(succeeded(run(python, '-c', TIMES))) < 0.5
+        assert float(succeeded(run(python, '-c', TIMES, USBWIRE_TIMEOUT_ADD_MS='600'))) > 0.6
 
 
 main(sys.modules[__name__])

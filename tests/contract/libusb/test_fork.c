@@ -214,6 +214,34 @@ test_signals(void **state)
     libusb_exit(ctx);
 }
 
+/* A synchronous call goes on to its end. */
+static void
+test_signals_during_a_call(void **state)
+{
+    struct sigaction action = {.sa_handler = nothing}, old;
+    struct target target = {.thread = pthread_self()};
+    libusb_device_handle *h;
+    libusb_context *ctx;
+    pthread_t disturber;
+    uint8_t in[64];
+    int moved;
+
+    (void)state;
+    assert_int_equal(libusb_init(&ctx), 0);
+    h = rig_open(ctx, RIG_LOOPBACK);
+    sigaction(SIGUSR1, &action, &old);
+    assert_int_equal(pthread_create(&disturber, NULL, disturb, &target), 0);
+    assert_int_equal(libusb_bulk_transfer(h, 0x81, in, sizeof(in), &moved, 100),
+                     LIBUSB_ERROR_TIMEOUT);
+    for (uint8_t i = 0; i < 100; i++)
+        assert_true(echo(h, i));
+    atomic_store(&target.over, 1);
+    pthread_join(disturber, NULL);
+    sigaction(SIGUSR1, &old, NULL);
+    libusb_close(h);
+    libusb_exit(ctx);
+}
+
 int
 main(void)
 {
@@ -222,6 +250,7 @@ main(void)
         cmocka_unit_test(test_a_child_that_ends),
         cmocka_unit_test(test_a_child_that_closes_one_of_two),
         cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_signals_during_a_call),
     };
     int r;
 

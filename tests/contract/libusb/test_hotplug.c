@@ -171,12 +171,75 @@ test_hotplug_after_a_list(void **state)
     assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0);
 }
 
+/* Of that kind only; and a callback that has had enough is not called again. */
+static void
+test_who_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct events once = {.stop = 1}, all = {0}, kind = {0}, others = {0};
+    uint8_t class = spare->v.device[4];
+    struct {
+        struct events *e;
+        int class;
+    } listeners[] = {{&once, -1}, {&all, -1}, {&kind, class}, {&others, class ^ 1}};
+    libusb_hotplug_callback_handle handles[4];
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(libusb_hotplug_register_callback(f->ctx, both, 0, -1, -1,
+                                                          listeners[i].class, note_event,
+                                                          listeners[i].e, &handles[i]),
+                         0);
+    hide(spare, 0);
+    while (!all.arrived)
+        assert_int_equal(libusb_handle_events(f->ctx), 0);
+    hide(spare, 1);
+    while (!all.left)
+        assert_int_equal(libusb_handle_events(f->ctx), 0);
+    assert_int_equal(once.arrived, 1);
+    assert_int_equal(once.left, 0);
+    assert_int_equal(kind.arrived + kind.left, 2);
+    assert_int_equal(others.arrived + others.left, 0);
+    for (int i = 1; i < 4; i++)
+        libusb_hotplug_deregister_callback(f->ctx, handles[i]);
+}
+
+static void *
+handle_once(void *arg)
+{
+    return (void *)(intptr_t)libusb_handle_events(arg);
+}
+
+/* Else the thread would go on waiting for a minute. */
+static void
+test_the_last_to_leave_ends_the_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct events e = {0};
+    libusb_hotplug_callback_handle callback;
+    struct uw_usec start = uw_now();
+    pthread_t handler;
+    void *r;
+
+    assert_int_equal(
+        libusb_hotplug_register_callback(f->ctx, both, 0, -1, -1, -1, note_event, &e, &callback),
+        0);
+    assert_int_equal(pthread_create(&handler, NULL, handle_once, f->ctx), 0);
+    while (!libusb_event_handler_active(f->ctx))
+        ;
+    libusb_hotplug_deregister_callback(f->ctx, callback);
+    pthread_join(handler, &r);
+    assert_null(r);
+    assert_true(uw_usec_sub(uw_now(), start).us < uw_msec(30000).us);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_hotplug),
         TEST(test_hotplug_after_a_list),
+        TEST(test_who_is_told),
+        TEST(test_the_last_to_leave_ends_the_wait),
         TEST(test_events_do_not_wait_for_servers),
         TEST(test_hotplug_refusals),
     };

@@ -236,6 +236,83 @@ test_timeout(void **state)
     assert_int_equal(in[0], 0xee);
 }
 
+/* ---- what a server's status becomes ---- */
+
+static const struct {
+    int raw;
+    int async; /* enum libusb_transfer_status */
+    int sync;  /* enum libusb_error */
+} statuses[] = {
+    {0, LIBUSB_TRANSFER_COMPLETED, 0},
+    {-EREMOTEIO, LIBUSB_TRANSFER_COMPLETED, 0},
+    {-EPIPE, LIBUSB_TRANSFER_STALL, LIBUSB_ERROR_PIPE},
+    {-EOVERFLOW, LIBUSB_TRANSFER_OVERFLOW, LIBUSB_ERROR_OVERFLOW},
+    {-EPROTO, LIBUSB_TRANSFER_ERROR, LIBUSB_ERROR_IO},
+    {-EILSEQ, LIBUSB_TRANSFER_ERROR, LIBUSB_ERROR_IO},
+    {-ETIME, LIBUSB_TRANSFER_ERROR, LIBUSB_ERROR_IO},
+    {-ECOMM, LIBUSB_TRANSFER_ERROR, LIBUSB_ERROR_IO},
+    {-ENOSR, LIBUSB_TRANSFER_ERROR, LIBUSB_ERROR_IO},
+    {-ESHUTDOWN, LIBUSB_TRANSFER_NO_DEVICE, LIBUSB_ERROR_NO_DEVICE},
+};
+
+static int
+answer_status(struct peer_conn *conn, const struct uw_pdu *pdu, void *arg)
+{
+    const int *raw = arg;
+
+    if ((pdu->ep & 0x0f) == 0 || pdu->command != UW_CMD_SUBMIT)
+        return 0;
+    peer_reply(conn, pdu, *raw, "abc", 3);
+    return 1;
+}
+
+static void
+test_statuses(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        int raw = statuses[i].raw, moved = -1;
+        struct libusb_transfer *t;
+        struct seen seen;
+        uint8_t in[64];
+
+        peer_script(peer, answer_status, &raw);
+        t = submit(f, in, sizeof(in), 0, &seen);
+        finish(f, &seen);
+        assert_int_equal(seen.status, statuses[i].async);
+        assert_int_equal(t->actual_length, 3);
+        libusb_free_transfer(t);
+        assert_int_equal(libusb_bulk_transfer(f->h, f->in, in, sizeof(in), &moved, 1000),
+                         statuses[i].sync);
+        assert_int_equal(moved, 3); /* whatever it ended with */
+    }
+}
+
+/* Only where the last packet is full is there one of nothing behind it. */
+static void
+test_zero_packet(void **state)
+{
+    static const int sizes[] = {512, 511};
+    struct fixture *f = *state;
+    uint8_t out[512] = {0};
+
+    for (int i = 0; i < 2; i++) {
+        struct libusb_transfer *t = libusb_alloc_transfer(0);
+        struct seen seen = {0};
+
+        libusb_fill_bulk_transfer(t, f->h, f->out, out, sizes[i], note, &seen, 0);
+        t->flags = LIBUSB_TRANSFER_ADD_ZERO_PACKET;
+        assert_int_equal(libusb_submit_transfer(t), 0);
+        finish(f, &seen);
+        assert_int_equal(seen.status, LIBUSB_TRANSFER_COMPLETED);
+        assert_int_equal(t->actual_length, sizes[i]);
+        assert_int_equal(peer_last(peer, f->out).flags & UW_WIRE_ZERO_PACKET,
+                         i == 0 ? UW_WIRE_ZERO_PACKET : 0);
+        libusb_free_transfer(t);
+    }
+}
+
 /* ---- order ---- */
 
 #define MANY 100
@@ -378,6 +455,8 @@ main(void)
         TEST(test_context_ends_first),
         TEST(test_strings_on_the_wire),
         TEST(test_timeout),
+        TEST(test_statuses),
+        TEST(test_zero_packet),
         TEST(test_submitted_by_one_handled_by_another),
         TEST(test_disconnect),
         TEST(test_hidden_while_held),

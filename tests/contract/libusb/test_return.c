@@ -200,9 +200,9 @@ test_hotplug_in_a_child(void **state)
     child = fork();
     if (child == 0)
         live_as_a_child(*state, &e);
+    libusb_hotplug_deregister_callback(*state, callback); /* else both would want the device */
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    libusb_hotplug_deregister_callback(*state, callback);
 }
 
 int

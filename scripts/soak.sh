@@ -1,9 +1,9 @@
 #!/bin/bash
-# What takes too long for every run: valgrind over the unit tests and the command, the thread tests
-# for a minute each (as shipped and by ThreadSanitizer), libFuzzer a minute a target; serial ports that
-# are idle for long; esptool, which is skipped where there is none: $ESPTOOL names a folder with its
-# source. Ends as test.sh does.
-#   scripts/soak.sh [SECONDS]       for each fuzz target and thread test; 60 when not given
+# What takes too long for every run: valgrind over the unit tests and the command; for a minute each,
+# serial ports that are never silent, the thread tests (as shipped and by ThreadSanitizer) and libFuzzer
+# on each target; serial ports that are idle for long; esptool, which is skipped where there is none:
+# $ESPTOOL names a folder with its source. Ends as test.sh does.
+#   scripts/soak.sh [SECONDS]       instead of that minute
 set -uo pipefail
 exec </dev/null
 cd "$(dirname "$0")/.." || exit 1
@@ -72,8 +72,8 @@ if [ -f build/soak-valgrind/build.ninja ]; then
     logs+=(build/soak-valgrind/meson-logs/serial)
 fi
 
-# threads NAME DIR TEST...: each of their scenarios goes on for all the seconds.
-threads()
+# lasting NAME DIR TEST...: each of their scenarios goes on for all the seconds.
+lasting()
 {
     local name=$1 dir=build/soak-$2
     shift 2
@@ -81,13 +81,18 @@ threads()
         --timeout-multiplier $((10 + seconds / 5)) "$@"
 }
 
+echo "== sources of 3 Mbaud, $seconds s each"
+if build valgrind gcc all; then
+    lasting source valgrind programs-source unit-serial-wire
+fi
+
 echo "== threads, $seconds s each"
 if build valgrind gcc all; then
-    threads threads-plain valgrind programs-threads
+    lasting threads-plain valgrind programs-threads
 fi
 if build tsan gcc all -Db_sanitize=thread -Db_lundef=false; then
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-    threads threads-tsan tsan --suite threads
+    lasting threads-tsan tsan --suite threads
     end=$((SECONDS + seconds))
     round=0
     while [ $SECONDS -lt $end ]; do

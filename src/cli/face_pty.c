@@ -195,7 +195,7 @@ follow_settings(struct bridge *b)
     struct pty *p = pty_of(b);
     struct uw_serial_config changes;
 
-    if (ptyline_changes(p->master, &p->tried, &changes))
+    if (ptyline_changes(p->master, ttyside_rate(&p->side), &p->tried, &changes))
         set(b, &changes);
 }
 
@@ -347,6 +347,7 @@ open_face(struct bridge *b, const char *argument)
     if (open_pair(b, p) < 0)
         return cli_error("no pseudo-terminal could be made: %s", strerror(errno));
     p->side.take_all = take_all;
+    p->side.follow = follow_settings;
     p->side.set_frame = set_frame;
     p->side.frame = frame;
     p->side.drop = drop;

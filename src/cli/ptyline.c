@@ -49,17 +49,20 @@ differs(int now, int before, int *ret)
 }
 
 int
-ptyline_changes(int master, const struct uw_serial_config *c, struct uw_serial_config *ret)
+ptyline_changes(int master, unsigned ordinary, const struct uw_serial_config *c,
+                struct uw_serial_config *ret)
 {
     struct termios2 t;
+    unsigned rate;
     int changed = 0, stop;
 
     uw_serial_config_init(ret);
     if (ioctl(master, TCGETS2, &t) < 0)
         return 0;
     stop = t.c_cflag & CSTOPB ? UW_STOP_2 : UW_STOP_1;
-    if (t.c_ospeed > 0)
-        changed |= differs((int)t.c_ospeed, c->baud, &ret->baud);
+    rate = t.c_ospeed == 38400 ? ordinary : t.c_ospeed;
+    if (rate > 0)
+        changed |= differs((int)rate, c->baud, &ret->baud);
     if (c->stop_bits != UW_STOP_1_5 || stop != UW_STOP_1)
         changed |= differs(stop, c->stop_bits, &ret->stop_bits);
     changed |= differs(flow_of(&t), c->flow, &ret->flow);

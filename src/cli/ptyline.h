@@ -14,8 +14,9 @@
 int ptyline_begin(int slave, const struct uw_serial_config *config);
 
 /* What programs have set since: fields that differ from `config`, the others -1. A pseudo-terminal
- * has 8 data bits and no parity, whatever programs ask for. 1 when there is a difference. */
-int ptyline_changes(int master, const struct uw_serial_config *config,
+ * has 8 data bits and no parity, whatever programs ask for. 1 when there is a difference.
+ * `ordinary`: what 38400 bits/s stand for. */
+int ptyline_changes(int master, unsigned ordinary, const struct uw_serial_config *config,
                     struct uw_serial_config *ret_changes);
 
 /* Data bits and parity, which programs ask for elsewhere: bits of TTY_FRAME. The first as

@@ -5,6 +5,7 @@
  * when it is back, as it does with what was set before.
  */
 #include <errno.h>
+#include <linux/serial.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -16,6 +17,11 @@
 #define DRAIN_MS      2 /* a drain is looked at so often */
 #define POLL_LINES_MS 100
 #define QUEUE         16
+#define ORDINARY_RATE                                                                              \
+    38400u               /* for which a program that has no other number can have another one      \
+                          */
+#define LATENCY_MS     2 /* of an FTDI; the port's default */
+#define LOW_LATENCY_MS 1
 
 /* ---- the socket ---- */
 
@@ -275,6 +281,52 @@ counts(struct ttyside *s, struct bridge *b, struct ttyside_call *c)
     answer(c, &reply);
 }
 
+static void
+unsent(struct ttyside *s, struct bridge *b, struct ttyside_call *c)
+{
+    (void)s;
+    answer_value(c, (uint32_t)(b->pending_size + uw_serial_output_waiting(b->port)));
+}
+
+/* ---- what setserial shows and sets ---- */
+
+/* As in Linux's serial_struct: ASYNC_SPD_... */
+unsigned
+ttyside_rate(const struct ttyside *s)
+{
+    switch (s->serial & ASYNC_SPD_MASK) {
+    case ASYNC_SPD_HI: return 57600;
+    case ASYNC_SPD_VHI: return 115200;
+    case ASYNC_SPD_SHI: return 230400;
+    case ASYNC_SPD_WARP: return 460800;
+    case ASYNC_SPD_CUST: return s->divisor ? TTY_BAUD_BASE / s->divisor : ORDINARY_RATE;
+    default: return ORDINARY_RATE;
+    }
+}
+
+static void
+get_serial(struct ttyside *s, struct bridge *b, struct ttyside_call *c)
+{
+    struct tty_reply reply = {.verdict = TTY_DONE, .value = s->serial, .divisor = s->divisor};
+
+    (void)b;
+    answer(c, &reply);
+}
+
+static void
+set_serial(struct ttyside *s, struct bridge *b, struct ttyside_call *c)
+{
+    struct uw_serial_config changes;
+    struct uw_fault fault;
+
+    s->serial = c->request.value & TTY_SERIAL;
+    s->divisor = c->request.mask;
+    s->follow(b);
+    uw_serial_config_init(&changes);
+    changes.latency = s->serial & ASYNC_LOW_LATENCY ? LOW_LATENCY_MS : LATENCY_MS;
+    conclude(b, c, uw_serial_set_config(b->port, &changes, &fault), &fault);
+}
+
 /* ---- what may take long ---- */
 
 static void
@@ -328,6 +380,7 @@ static void (*const ops[])(struct ttyside *, struct bridge *, struct ttyside_cal
     [TTY_GET_LINES] = get_lines, [TTY_SET_LINES] = set_lines,   [TTY_SET_BREAK] = set_break,
     [TTY_GET_FRAME] = get_frame, [TTY_SET_FRAME] = set_frame,   [TTY_DRAIN] = drain,
     [TTY_FLUSH] = flush,         [TTY_WAIT_LINES] = wait_lines, [TTY_COUNTS] = counts,
+    [TTY_UNSENT] = unsent,       [TTY_GET_SERIAL] = get_serial, [TTY_SET_SERIAL] = set_serial,
 };
 
 static void

@@ -25,9 +25,12 @@ struct ttyside {
     struct tty_request who; /* the pseudo-terminal */
     struct ttyside_call calls[TTYSIDE_CALLS];
     int lines_set, breaking, polling;
+    uint32_t serial, divisor; /* as of TTY_SET_SERIAL */
     /* What the pseudo-terminal does for it. Takes what programs wrote: 1 when that was all. */
     int (*take_all)(struct bridge *bridge);
-    /* The rest of the settings is to be looked at together with a frame. */
+    /* The rate and what else is set there is to be looked at. */
+    void (*follow)(struct bridge *bridge);
+    /* That, and then a frame. */
     void (*set_frame)(struct bridge *bridge, unsigned c_cflag);
     unsigned (*frame)(struct bridge *bridge);
     /* Throws away what is underway, enum uw_serial_buffers or-ed. */
@@ -44,6 +47,8 @@ void ttyside_ready(struct ttyside *side, struct bridge *bridge, const struct pol
                    unsigned count);
 /* Sees to calls that wait; returns after how many ms again, -1: none does. */
 int ttyside_work(struct ttyside *side, struct bridge *bridge);
+/* What 38400 bits/s stand for. */
+unsigned ttyside_rate(const struct ttyside *side);
 /* Nobody has the pseudo-terminal open any more; `hang_up`: lines that were raised are dropped. */
 void ttyside_left(struct ttyside *side, struct bridge *bridge, int hang_up);
 

@@ -16,8 +16,10 @@
 #include "tty/frame.h"
 #include "tty/real.h"
 
-#define BREAK_MS 250
-#define OUTPUTS  (TIOCM_DTR | TIOCM_RTS)
+#define BREAK_MS     250
+#define CLOSE_DELAY  50 /* hundredths of a second, as the kernel's USB serial ports have them */
+#define CLOSING_WAIT 3000
+#define OUTPUTS      (TIOCM_DTR | TIOCM_RTS)
 
 /* An ioctl that is ours, should the descriptor be. */
 struct request {
@@ -105,6 +107,40 @@ get_counts(const struct request *request, int fd, void *argument)
     return 0;
 }
 
+/* ---- what setserial shows and sets ---- */
+
+static int
+get_serial(const struct request *request, int fd, void *argument)
+{
+    struct tty_question q = {.op = TTY_GET_SERIAL};
+    int r = ask(fd, &q);
+    struct serial_struct s = {.flags = (int)q.reply.value,
+                              .custom_divisor = (int)q.reply.divisor,
+                              .baud_base = TTY_BAUD_BASE,
+                              .close_delay = CLOSE_DELAY,
+                              .closing_wait = CLOSING_WAIT};
+
+    (void)request;
+    if (r == 0)
+        memcpy(argument, &s, sizeof(s));
+    return r;
+}
+
+static int
+set_serial(const struct request *request, int fd, void *argument)
+{
+    struct tty_question q = {.op = TTY_SET_SERIAL};
+    struct serial_struct s;
+
+    (void)request;
+    if (!argument)
+        return TTY_REAL_ONE;
+    memcpy(&s, argument, sizeof(s));
+    q.value = (uint32_t)s.flags & TTY_SERIAL;
+    q.mask = (uint32_t)s.custom_divisor;
+    return ask(fd, &q);
+}
+
 /* ---- break and buffers ---- */
 
 static int
@@ -131,6 +167,20 @@ send_break_of(const struct request *request, int fd, void *argument)
 
     (void)request;
     return tty_send_break(fd, tenths ? tenths * 100 : BREAK_MS);
+}
+
+/* What is still in the pseudo-terminal, and what is on its way behind it. */
+static int
+get_unsent(const struct request *request, int fd, void *argument)
+{
+    struct tty_question q = {.op = TTY_UNSENT};
+    int n, r = tty_real()->ioctl(fd, request->number, &n);
+
+    if (r != 0 || ask(fd, &q) != 0)
+        return TTY_REAL_ONE;
+    n += (int)q.reply.value;
+    memcpy(argument, &n, sizeof(n));
+    return 0;
 }
 
 static int
@@ -183,7 +233,8 @@ static const struct request requests[] = {
     {TCSBRKP, send_break_of, 0},  {TCFLSH, flush_queue, 0},        {TCGETS, get_settings, 0},
     {TCGETS2, get_settings, 0},   {TCSETS, set_settings, 0},       {TCSETSW, set_settings, 1},
     {TCSETSF, set_settings, 2},   {TCSETS2, set_settings, 0},      {TCSETSW2, set_settings, 1},
-    {TCSETSF2, set_settings, 2},
+    {TCSETSF2, set_settings, 2},  {TIOCGSERIAL, get_serial, 0},    {TIOCSSERIAL, set_serial, 0},
+    {TIOCOUTQ, get_unsent, 0},
 };
 
 static const struct request *

@@ -27,11 +27,19 @@ enum tty_op {
     TTY_DRAIN = 6,      /* answered when the device has taken all that was written */
     TTY_FLUSH = 7,      /* value: 0 input, 1 output, 2 both, as TCIFLUSH and its like */
     TTY_WAIT_LINES = 8, /* answered when an input of `mask` changes */
-    TTY_COUNTS = 9      /* counts: as in struct serial_icounter_struct */
+    TTY_COUNTS = 9,     /* counts: as in struct serial_icounter_struct */
+    TTY_UNSENT = 10,    /* value: bytes that the device has not taken, behind the pseudo-terminal */
+    TTY_GET_SERIAL = 11, /* value: bits of TTY_SERIAL; divisor */
+    TTY_SET_SERIAL = 12  /* value: the same; mask: the divisor */
 };
 
 /* CSIZE, PARENB, PARODD and CMSPAR of c_cflag. */
 #define TTY_FRAME 0x40000330u
+
+/* Flags of struct serial_struct: what 38400 bits/s stand for (ASYNC_SPD_MASK), ASYNC_LOW_LATENCY.
+ * One of the former has this divided by the divisor, as FTDI's driver in the kernel. */
+#define TTY_SERIAL    0x3030u
+#define TTY_BAUD_BASE 24000000u
 
 /* Which pseudo-terminal is meant: other instances of devpts have the same numbers. */
 struct tty_request {
@@ -60,7 +68,7 @@ enum tty_count {
 struct tty_reply {
     uint32_t version, verdict;
     int32_t error; /* errno, with FAILED */
-    uint32_t value;
+    uint32_t value, divisor;
     uint32_t counts[TTY_NUM_COUNTS];
 };
 

@@ -16,8 +16,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 from simbench import PATIENCE, expect, expect_equal, main, test  # noqa: E402
 
 VERSION = 1
-GET_LINES, SET_LINES, SET_BREAK, GET_FRAME, SET_FRAME, DRAIN, FLUSH, WAIT_LINES, COUNTS = range(1, 10)
-REQUEST, REPLY = struct.Struct('=2I3Q2I'), struct.Struct('=2IiI11I')
+(GET_LINES, SET_LINES, SET_BREAK, GET_FRAME, SET_FRAME, DRAIN, FLUSH, WAIT_LINES, COUNTS, UNSENT, GET_SERIAL,
+ SET_SERIAL) = range(1, 13)
+REQUEST, REPLY = struct.Struct('=2I3Q2I'), struct.Struct('=2Ii2I11I')
 DONE, FAILED, NOT_MINE = range(3)
 DTR, RTS, DSR, CTS = termios.TIOCM_DTR, termios.TIOCM_RTS, termios.TIOCM_DSR, termios.TIOCM_CTS
 CALLS = 6  # at a time
@@ -53,7 +54,7 @@ class Side:
         expect_equal(len(data), REPLY.size)
         reply = REPLY.unpack(data)
         expect_equal(reply[0], VERSION)
-        return reply[1], reply[2], reply[3], reply[4:]
+        return reply[1], reply[2], reply[3], reply[5:]
 
     def get(self, *words, **more):
         verdict, error, value, _ = self.ask(*words, **more)
@@ -98,6 +99,30 @@ def lines_break_frame_and_counts(lab):
         side.get(SET_BREAK, 0, 1)
         side.get(SET_BREAK, 0, 0)
         _until(lambda: side.ask(COUNTS)[3][9] > before[9], 'the break comes back')
+
+
+@test
+def unsent_bytes_and_what_setserial_sets(lab):
+    with side_of(lab, 'ft232r:baud=31250,pace=1') as side:
+        expect_equal(side.get(UNSENT), 0)
+        os.write(side.fd, bytes(3000))
+        _until(lambda: side.get(UNSENT) > 1000, 'they wait for the wire')
+        side.get(FLUSH, 0, 2)
+        _until(lambda: side.get(UNSENT) == 0, 'none waits')
+        speed = termios.tcgetattr(side.fd)
+        speed[4] = speed[5] = termios.B38400
+        termios.tcsetattr(side.fd, termios.TCSANOW, speed)
+        # Flags that are none of ours are left out; with a divisor of 24 MHz, 38400 are 31250 bits/s.
+        side.get(SET_SERIAL, 24000000 // 31250, 0xffffffff & ~0x1000)
+        expect_equal(side.get(GET_SERIAL), 0x2030)
+        termios.tcflush(side.fd, termios.TCIOFLUSH)
+        os.write(side.fd, b'hello')
+        got = b''
+        while len(got) < 5:
+            got += os.read(side.fd, 5)
+        expect_equal(got, b'hello')
+        side.get(SET_SERIAL, 0, 0x30)  # by no divisor nothing is divided
+        expect_equal(side.get(GET_SERIAL), 0x30)
 
 
 @test
@@ -155,7 +180,7 @@ def nonsense(lab):
     with side_of(lab, 'cp2102n') as side:
         expect_equal(side.ask(GET_LINES, version=2)[0], NOT_MINE)
         expect_equal(side.ask(GET_LINES, inode=side.st.st_ino + 1)[0], NOT_MINE)
-        for op in (0, 10, 0xffffffff):
+        for op in (0, SET_SERIAL + 1, 0xffffffff):
             expect_equal(side.ask(op)[:2], (FAILED, errno.ENOTTY))
         for data in (b'', b'x', REQUEST.pack(VERSION, GET_LINES, 0, 0, 0, 0, 0)[:-1], b'x' * 200):
             with side.connect() as s:

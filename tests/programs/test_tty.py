@@ -186,6 +186,63 @@ with open_port() as p:
 ''')
 
 
+def test_what_waits():
+    """Bytes that the device has not taken yet, wherever they are, and those that can be read."""
+    with Bench('ft232r:baud=9600,pace=1') as bench:
+        tried(bench, '''
+with open_port(baudrate=9600) as p:
+    p.write(bytes(2000))
+    first = p.out_waiting
+    assert 500 < first <= 2000, first
+    until(lambda: p.out_waiting < first, 'they go out')
+    p.reset_output_buffer()
+    until(lambda: p.out_waiting == 0, 'none is left')
+    p.reset_input_buffer()
+    p.write(b'abc')
+    until(lambda: p.in_waiting >= 3, 'they come back')
+''')
+
+
+def test_serial_struct():
+    """What setserial and pySerial set: an FTDI's latency, and rates that have no name."""
+    with Bench('ft232r:baud=31250') as bench:
+        tried(bench, '''
+GET, SET = 0x541e, 0x541f
+def settings(fd):
+    return list(struct.unpack('32i', fcntl.ioctl(fd, GET, bytes(128))))
+with open_port(baudrate=38400) as p:
+    assert settings(p.fd)[4:8:3] == [0, 24000000]
+    p.set_low_latency_mode(True)
+    assert settings(p.fd)[4] == 0x2000
+    p.set_low_latency_mode(False)
+    assert settings(p.fd)[4] == 0
+    want = settings(p.fd)
+    want[4], want[6] = 0x30, want[7] // 31250
+    fcntl.ioctl(p.fd, SET, struct.pack('32i', *want))
+    assert settings(p.fd)[4:8] == want[4:8]
+    p.write(b'31250 bits/s')
+    assert p.read(12) == b'31250 bits/s'
+    p.baudrate = 9600
+    p.timeout = 0.3
+    p.write(b'lost')
+    assert p.read(4) != b'lost'
+''')
+
+
+def test_low_latency_reaches_the_chip():
+    setserial = need('setserial')
+    with Bench('ft232r') as bench, tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, 'tty')
+        with Port(bench, '-vv', '--pty', link) as port:
+            for option, latency in (('low_latency', 1), ('^low_latency', 2)):
+                succeeded(subprocess.run([USBWIRE, 'run', '--tty', '--', setserial, link, option], env=ENV,
+                                         capture_output=True, text=True, check=False, timeout=20))
+                port.said(f'setup 40 09 0{latency} 00 00 00 00 00')
+            told = succeeded(subprocess.run([USBWIRE, 'run', '--tty', '--', setserial, '-a', link], env=ENV,
+                                            capture_output=True, text=True, check=False, timeout=20))
+            assert 'Baud_base: 24000000' in told, told
+
+
 def test_threads_forks_and_descriptors():
     with Bench('ft232r') as bench:
         tried(bench, '''

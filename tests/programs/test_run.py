@@ -27,6 +27,15 @@ def test_takes_the_only_device():
         assert '1209:0003' in succeeded(bench.run(need('lsusb'), options=[]))
 
 
+def test_waits_for_a_server():
+    with Bench('esp') as bench:
+        address = bench.address
+    with subprocess.Popen([USBWIRE, 'run', '-H', address, '--all', '--wait', '60', '--', 'echo',
+                           'here'], env=ENV, stdout=subprocess.PIPE, text=True) as waiting:
+        with Bench('loopback', 'esp', port=address.split(':')[1]):
+            assert waiting.communicate(timeout=60)[0] == 'here\n'
+
+
 def test_the_dash_dash_may_be_left_out():
     with Bench('loopback') as bench:
         done = subprocess.run([USBWIRE, 'run', '-H', bench.address, 'sh', '-c', 'exit 7'],

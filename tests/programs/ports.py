@@ -142,6 +142,9 @@ class Terminal:
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
         self.before = termios.tcgetattr(self.slave)
+        self.before[3] |= termios.ICANON  # what a program for single keys turns off
+        termios.tcsetattr(self.slave, termios.TCSANOW, self.before)
+        self.before = termios.tcgetattr(self.slave)
         self.process = subprocess.Popen(words, stdin=self.slave, stdout=self.slave,
                                         stderr=self.slave, env={**ENV, 'TERM': 'vt100', **env})
         self.seen = b''
@@ -159,9 +162,11 @@ class Terminal:
     def sees(self, pattern):
         end = time.monotonic() + PATIENCE
         while not re.search(pattern, self.seen):
-            assert time.monotonic() < end and self.process.poll() is None, self.seen
-            if select.select([self.master], [], [], 0.1)[0]:
+            ended = self.process.poll() is not None  # and so has written all that it will
+            if select.select([self.master], [], [], 0 if ended else 0.1)[0]:
                 self.seen += os.read(self.master, 4096)
+            else:
+                assert time.monotonic() < end and not ended, self.seen
         self.seen = self.seen[re.search(pattern, self.seen).end():]
 
     def types(self, keys, answer=b''):

@@ -392,8 +392,10 @@ def test_a_signal_at_the_worst_moment():
                 with open(sign, 'w', encoding='ascii'):
                     pass
                 # It waits since before that; this is a reason to wait anew.
-                user = open(link_in(folder), 'rb') if face[0] == '--pty' else \
-                    socket.create_connection(where.place, 20)
+                if face[0] == '--pty':
+                    user = os.fdopen(os.open(link_in(folder), os.O_RDONLY | os.O_NOCTTY), 'rb')
+                else:
+                    user = socket.create_connection(where.place, 20)
                 with user:
                     assert where.process.wait(20) == 130
             assert not os.path.exists(sign)

@@ -399,6 +399,7 @@ serial_pump_start_locked(struct uw_serial *p)
 {
     p->stopping = 0;
     p->failures = 0;
+    p->answer_due = 0;
     choose_reading(p);
     serial_pump_now(p);
     uw_loop_set_timer(p->loop, &p->ask, uw_usec_add(uw_now(), ask_period(p)));

@@ -1,5 +1,7 @@
 """What people who work with ESP bridges, and with other servers, want of a serial port before they trust
 it: it opens at once, is alive after it was idle, is theirs alone, and free again when its user died."""
+import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -8,12 +10,13 @@ import threading
 import time
 import traceback
 
-from bench import ENV, USBWIRE, Bench, main, need_module, succeeded
-from ports import PATIENCE, Port, Terminal, echoes, open_port
+from bench import BUILD, ENV, USBWIRE, Bench, main, need_module, succeeded
+from ports import PATIENCE, Port, Terminal, echoes, open_port, pty_port
 from test_boards import reset_usb_jtag
 from test_serial import Loader
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'capture'))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, os.pardir, 'capture'))
 import strict  # pylint: disable=wrong-import-position
 
 CONTROL, BULK = 2, 3  # usbmon's numbers for them
@@ -22,7 +25,7 @@ ALL = os.environ.get('USBWIRE_TEST_SERIAL') == 'all'
 # Servers on which the bridges' users want this, and others that have habits of their own.
 SERVERS = ('linux', 'linux-late', 'windows', 'g0', 'g0-virtual', 'g1', 'g3', 'p4', 'pyusbip', 'jiegec')
 CONSOLES = ('acm-echo', 'cp2102n', 'ft232r', 'ch340', 'pl2303hx')
-FACES = ('--rfc2217', '--tcp', '--pty')
+FACES = ('--rfc2217', '--tcp', '--pty', 'usbip')
 
 
 def together(work, cases):
@@ -47,22 +50,28 @@ def served(server, device):
     return Bench(device, options=['--personality', server])
 
 
-class Face:
-    """A console on one of the ways to a port, opened by pySerial."""
+@contextlib.contextmanager
+def console_on(face, bench, *options):
+    """A port on one of the ways to it, opened by pySerial."""
+    if face == 'usbip':
+        with open_usbip(bench) as console:
+            yield console
+    elif face == '--pty':
+        with pty_port(bench, *options) as link, open_port(link) as console:
+            yield console
+    else:
+        with Port(bench, face, '0', *options) as port, open_port(port.where) as console:
+            yield console
 
-    def __init__(self, bench, face, *options):
-        self.folder = tempfile.TemporaryDirectory()
-        place = os.path.join(self.folder.name, 'tty') if face == '--pty' else '0'
-        self.port = Port(bench, face, place, *options)
-        self.serial = open_port(place if face == '--pty' else self.port.where)
 
-    def __enter__(self):
-        return self.serial
-
-    def __exit__(self, *problem):
-        self.serial.close()
-        self.port.__exit__(*problem)
-        self.folder.cleanup()
+def open_usbip(bench):
+    """By the Python package, out of the source and with the library of this build."""
+    os.environ['USBWIRE_LIBRARY'] = os.path.join(BUILD, 'src', 'libusbwire.so.0')
+    package = os.path.join(HERE, os.pardir, os.pardir, 'python')
+    if package not in sys.path:
+        sys.path.insert(0, package)
+    importlib.import_module('usbip_backend._hook')
+    return open_port(f'usbip://{bench.address}')
 
 
 # Round trips from the import to the first read: two descriptors, the configuration asked for and set, the
@@ -76,7 +85,7 @@ def test_opening_takes_what_it_has_to():
         for device, least in OPENING.items():
             path = os.path.join(folder, device)
             with served('linux', device) as bench, \
-                    Face(bench, '--tcp', '--dtr', '1', '--pcap', path) as console:
+                    console_on('--tcp', bench, '--dtr', '1', '--pcap', path) as console:
                 echoes(console, b'open')
             with open(path, 'rb') as f:
                 submitted = [r.type for r in strict.Capture(f.read()).records if r.kind == 'S']
@@ -89,13 +98,13 @@ def test_idle():
     pauses = (25, 10) if ALL else (6, 2)
 
     def one(server, device, face):
-        with served(server, device) as bench, Face(bench, face) as console:
+        with served(server, device) as bench, console_on(face, bench) as console:
             echoes(console, b'before')
             for pause in pauses:
                 time.sleep(pause)  # that is what is tried
                 echoes(console, b'after %d s' % pause)
 
-    together(one, [(s, d, FACES[(i + k) % 3]) for i, s in enumerate(SERVERS) for k, d in enumerate(CONSOLES)])
+    together(one, [(s, d, FACES[(i + k) % 4]) for i, s in enumerate(SERVERS) for k, d in enumerate(CONSOLES)])
 
 
 READ = '''
@@ -109,7 +118,7 @@ try:
     raise AssertionError('something came')
 except usb.core.USBTimeoutError:
     took = time.monotonic() - start
-assert seconds <= took < seconds + 0.5, took
+assert seconds <= took < seconds + 1, took
 '''
 
 
@@ -121,7 +130,7 @@ def test_a_long_read_of_libusb():
     def one(server):
         with served(server, 'acm-echo') as bench:
             succeeded(bench.run(python, '-c', READ, str(seconds)))
-            with Face(bench, '--rfc2217') as console:
+            with console_on('--rfc2217', bench, '--wait', '20') as console:
                 echoes(console, b'afterwards')
 
     together(one, [(s,) for s in SERVERS if s != 'g0'])
@@ -158,7 +167,7 @@ def test_a_board_that_crashes_is_caught():
             open_port(where.where) as port:
         catch(port)
     with Bench(LOOPS) as bench:
-        succeeded(bench.run(need_module('serial'), '-c', CATCH, '{tty}', sys.argv[1], os.path.dirname(__file__),
+        succeeded(bench.run(need_module('serial'), '-c', CATCH, '{tty}', sys.argv[1], HERE,
                             options=('--tty', *FOLLOW)))
     with Bench(LOOPS) as bench, Terminal(USBWIRE, 'serial', '-H', bench.address, *FOLLOW) as terminal:
         terminal.sees(b'hello')
@@ -183,7 +192,7 @@ def test_a_second_client_is_refused():
     """With what it is about, at once, and without any harm to the first. Not on a server that lets go of a
     device when any connection of the same host ends."""
     def one(server):
-        with served(server, 'cp2102n') as bench, Face(bench, '--rfc2217') as console:
+        with served(server, 'cp2102n') as bench, console_on('--rfc2217', bench) as console:
             echoes(console, b'first')
             refused([USBWIRE, 'serial', '-H', bench.address, '--tcp', '0'], 4 if server == 'jiegec' else 5)
             refused([USBWIRE, 'run', '--tty', '-H', bench.address, '--', 'true'], 125)
@@ -208,7 +217,7 @@ def test_whoever_is_killed_leaves_the_port_free():
             host = ('-H', bench.address, '--wait', '20')
             killed([USBWIRE, 'serial', *host, '--rfc2217', '0'])
             killed([USBWIRE, 'run', '--tty', *host, '--', 'sh', '-c', 'echo mine; exec cat {tty}'])
-            with Face(bench, '--pty', '--wait', '20') as console:
+            with console_on('--pty', bench, '--wait', '20') as console:
                 echoes(console, b'free')
 
     together(one, [(s,) for s in SERVERS])
@@ -218,7 +227,7 @@ def test_a_touched_board_is_waited_for_as_its_bootloader():
     with Bench('acm-echo:touch1200=1') as bench:
         with subprocess.Popen([USBWIRE, 'wait', '-H', bench.address, '--vid', '1209', '--pid', '00b1', '--wait',
                                '20'], env=ENV, stdout=subprocess.PIPE, text=True) as waiting:
-            with Face(bench, '--rfc2217', '--reconnect', '20') as console:
+            with console_on('--rfc2217', bench, '--reconnect', '20') as console:
                 console.baudrate = 1200
                 console.dtr = False
             assert waiting.stdout.read() == '1-1\n' and waiting.wait(PATIENCE) == 0

@@ -61,6 +61,13 @@ unsigned uw_device_bus(const struct uw_device *device);
 /* UW_OK while the import lives; else why it ended. */
 int uw_device_status(const struct uw_device *device);
 
+/*
+ * The same for who only waits. Some servers say nothing when a device goes away, as long as nobody
+ * asks something of it: there the server's list is looked at, every other second at most, and the
+ * import ends when that has the device no more. `timeout` is a duration.
+ */
+int uw_device_look(struct uw_device *device, struct uw_usec timeout);
+
 /* The device descriptor, always there. Borrowed until the device is freed. */
 const struct uw_device_descriptor *uw_device_descriptor(const struct uw_device *device);
 

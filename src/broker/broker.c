@@ -48,9 +48,9 @@ free_broker(struct uw_grave *grave)
 /* ---- the device ---- */
 
 static void
-device_ended(void *arg)
+device_ended(struct uw_ending *ending)
 {
-    struct uw_broker *b = (struct uw_broker *)arg;
+    struct uw_broker *b = UW_CONTAINER(ending, struct uw_broker, ending);
     struct uw_list *pos, *tmp;
 
     uw_list_each(pos, tmp, &b->clients)
@@ -64,14 +64,15 @@ take_device_locked(struct uw_broker *b, struct uw_device *device)
     device->refs++;
     device->on_set = broker_device_set;
     device->on_set_arg = b;
-    uw_import_on_ended_locked(device->import, device_ended, b);
+    b->ending.ended = device_ended;
+    uw_import_on_ended_locked(device->import, &b->ending);
 }
 
 static struct uw_device *
 leave_device_locked(struct uw_broker *b)
 {
     b->device->on_set = NULL;
-    uw_import_on_ended_locked(b->device->import, NULL, NULL);
+    uw_list_remove(&b->ending.link);
     return b->device;
 }
 

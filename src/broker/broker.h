@@ -23,6 +23,7 @@
 struct uw_broker {
     struct uw_grave grave;
     struct uw_device *device;
+    struct uw_ending ending; /* of its import */
     struct uw_loop *loop;
     struct uw_listener listener;
     struct uw_list clients; /* of struct broker_client */

@@ -9,6 +9,7 @@
 
 /* How often it is looked whether the device is still there. */
 #define LOOK_MS 200u
+#define LIST_MS 5000u
 
 /* How long one that is enumerated anew may take, unless --wait says. */
 #define RETURN_MS 10000u
@@ -39,7 +40,7 @@ announce(const struct cli *cli, const struct uw_broker *broker)
 static void
 wait_while_there(struct cli *cli, struct uw_queue *queue)
 {
-    while (!cli_interrupted() && uw_device_status(cli->device) == UW_OK)
+    while (!cli_interrupted() && uw_device_look(cli->device, uw_msec(LIST_MS)) == UW_OK)
         (void)uw_queue_wait(queue, uw_msec(LOOK_MS));
 }
 

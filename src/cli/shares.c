@@ -11,6 +11,7 @@
  * is looked for. */
 #define LOOK_MS      100u
 #define PAUSE_MAX_MS 2000u
+#define LIST_MS      5000u
 
 struct share {
     struct share *next;
@@ -114,7 +115,7 @@ look(struct cli *cli, struct share *one)
 {
     struct uw_device *device;
 
-    if (uw_device_status(one->device) == UW_OK)
+    if (uw_device_look(one->device, uw_msec(LIST_MS)) == UW_OK)
         return;
     if (!one->pause.us)
         one->pause = uw_msec(LOOK_MS);

@@ -51,10 +51,9 @@ uw_import_on_replaced(struct uw_import *im, void (*on_replaced)(void *arg), void
 }
 
 void
-uw_import_on_ended_locked(struct uw_import *im, void (*on_ended)(void *arg), void *arg)
+uw_import_on_ended_locked(struct uw_import *im, struct uw_ending *ending)
 {
-    im->on_ended = on_ended;
-    im->on_ended_arg = arg;
+    uw_list_insert(&im->endings, &ending->link);
 }
 
 void

@@ -94,9 +94,14 @@ void uw_import_set_data(struct uw_import *import, void *data);
 void uw_import_on_replaced(struct uw_import *import, void (*replaced)(void *arg), void *arg);
 void *uw_import_data(const struct uw_import *import);
 
-/* Runs under the lock when the import ends by itself, after the last URB has completed; must not
- * submit. NULL: nobody is told any more. */
-void uw_import_on_ended_locked(struct uw_import *import, void (*ended)(void *arg), void *arg);
+/* Who is told when the import ends by itself: under the lock, after the last URB has completed;
+ * must not submit. Taken off with uw_list_remove(&ending->link), also after the end. */
+struct uw_ending {
+    struct uw_list link;
+    void (*ended)(struct uw_ending *ending);
+};
+
+void uw_import_on_ended_locked(struct uw_import *import, struct uw_ending *ending);
 
 /* Ends the import as if the server had closed the connection: what is behind it is known to be
  * something else. */

@@ -72,6 +72,15 @@ disconnect(struct uw_import *im, int error, struct uw_usec now)
     uw_server_pump(im->server, now);
 }
 
+/* Another import of the device may be made from here on, by this process as well. */
+static void
+let_others(struct uw_import *im)
+{
+    if (im->hold_fd >= 0)
+        close(im->hold_fd);
+    im->hold_fd = -1;
+}
+
 void
 uw_import_lost(struct uw_import *im, int error, const char *why, struct uw_usec now)
 {
@@ -87,9 +96,14 @@ uw_import_lost(struct uw_import *im, int error, const char *why, struct uw_usec 
     disconnect(im, error, now);
     uw_list_each(pos, tmp, &im->postponed)
         uw_import_complete_postponed(im, UW_CONTAINER(pos, struct uw_urb, x.link), error);
+    let_others(im);
     tell(im, UW_TAP_DETACHED, error, why, now);
-    if (im->on_ended)
-        im->on_ended(im->on_ended_arg);
+    uw_list_each(pos, tmp, &im->endings)
+    {
+        struct uw_ending *ending = UW_CONTAINER(pos, struct uw_ending, link);
+
+        ending->ended(ending);
+    }
 }
 
 static void
@@ -304,8 +318,9 @@ take_apart(struct uw_import *im, struct uw_usec now)
     uw_list_remove(&im->in_server);
     uw_list_remove(&im->in_loop);
     uw_list_remove(&im->unsent);
-    if (im->hold_fd >= 0)
-        close(im->hold_fd);
+    while (uw_list_pop(&im->endings))
+        ;
+    let_others(im);
     uw_server_unref_locked(im->server);
     uw_loop_bury(im->loop, &im->grave);
 }
@@ -334,6 +349,7 @@ new_import(struct uw_server *server, const char *busid)
     uw_list_init(&im->postponed);
     uw_list_init(&im->source.link);
     uw_list_init(&im->unsent);
+    uw_list_init(&im->endings);
     im->timer.fire = fire;
     im->rx_room = UW_RX_SIZE;
     im->hold_fd = -1;

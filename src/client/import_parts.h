@@ -38,9 +38,8 @@ struct uw_import {
     void *data;
     void (*on_replaced)(void *arg);
     void *on_replaced_arg;
-    void (*on_ended)(void *arg);
-    void *on_ended_arg;
-    uint32_t born, ended; /* the loop's births then */
+    struct uw_list endings; /* of struct uw_ending */
+    uint32_t born, ended;   /* the loop's births then */
     int hold_fd;
 
     struct uw_source source;

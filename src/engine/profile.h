@@ -34,7 +34,8 @@ enum uw_profile_flags {
     UW_PROF_REPLACE = 1 << 13,        /* after an unanswered control transfer: new connection */
     UW_PROF_GONE_AFTER_STALL = 1 << 14, /* NO_DEVICE after a stall means "enumerate again" */
     UW_PROF_LIBUSB_SPEED = 1 << 15,     /* speed in records is libusb's enum: 4 is super */
-    UW_PROF_SHARED = 1 << 16            /* a broker: speaks wire/shared.h, is not alone */
+    UW_PROF_SHARED = 1 << 16,           /* a broker: speaks wire/shared.h, is not alone */
+    UW_PROF_STAYS_OPEN = 1 << 17        /* the end of a device is not told, but listed */
 };
 
 struct uw_profile {

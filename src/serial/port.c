@@ -220,10 +220,26 @@ open_port(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault
     r = set_up_locked(p, first_lines(p, c), fault);
     if (r < 0)
         serial_pump_stop_locked(p);
+    else
+        uw_import_on_ended_locked(p->device->import, &p->ending);
     uw_loop_unlock(p->loop);
     if (r < 0)
         uw_service_release(p->loop);
     return r;
+}
+
+/* A port that has nothing under way hears of it, too. */
+static void
+device_ended(struct uw_ending *ending)
+{
+    struct uw_serial *p = UW_CONTAINER(ending, struct uw_serial, ending);
+    int status = uw_import_status_locked(p->device->import);
+    struct uw_fault fault = {0};
+
+    serial_refuse(p, status, "use the serial port", uw_import_why_locked(p->device->import),
+                  "find it again: it was unplugged, or is starting anew", &fault);
+    serial_end(p, status, &fault);
+    uw_loop_wake_waiters(p->loop);
 }
 
 static void
@@ -258,6 +274,8 @@ uw_serial_open_device(struct uw_device *device, const struct uw_serial_config *c
     p->loop = device->loop;
     p->fd = p->claimed[0] = p->claimed[1] = -1;
     uw_list_init(&p->runs);
+    uw_list_init(&p->ending.link);
+    p->ending.ended = device_ended;
     r = open_port(p, config, fault);
     if (r < 0)
         free_port(p);
@@ -273,6 +291,7 @@ close_locked(struct uw_serial *p)
 {
     struct serial_plan plan = {0};
 
+    uw_list_remove(&p->ending.link);
     serial_pump_stop_locked(p);
     uw_loop_set_timer(p->loop, &p->merge, uw_never());
     if (p->status < 0)
@@ -352,6 +371,7 @@ open_again(struct uw_serial *p, struct uw_fault *fault)
     outputs = p->outputs;
     r = set_up_locked(p, lines_again(p), fault);
     if (r == 0) {
+        uw_import_on_ended_locked(p->device->import, &p->ending);
         p->status = p->late_status = 0;
         p->pending = p->outputs ^ outputs; /* set while this was under way */
         serial_lines_settle(p);

@@ -68,6 +68,7 @@ struct serial_run {
 struct uw_serial {
     struct uw_loop *loop;
     struct uw_device *device;
+    struct uw_ending ending; /* of its import */
     struct serial_chip chip;
     int claimed[2]; /* interface numbers, -1: none */
 

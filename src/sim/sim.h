@@ -136,6 +136,7 @@ struct sim_conn {
     uint64_t urbs;
     size_t cut_after; /* FAIL_CLOSE: bytes still to be sent; SIZE_MAX: no end */
     int mute;         /* answers nothing any more */
+    int orphaned;     /* its device has left: what is there by now is not it */
     int hangup;       /* closes once everything was sent */
     int dead;
 };

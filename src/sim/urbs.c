@@ -336,7 +336,7 @@ static void
 begin(struct sim_device *d, struct uw_request *r)
 {
     sim_touch(conn_of(r));
-    if (d->gone)
+    if (d->gone || conn_of(r)->orphaned)
         sim_reply(d, r, SIM_SHUTDOWN, 0);
     else if (r->iso_count && (d->sim->personality->traits & SIM_NO_ISO))
         sim_reply(d, r, STATUS_NOT_SUPPORTED, 0);
@@ -511,13 +511,17 @@ sim_unplug(struct sim_device *d)
     for (unsigned slot = 0; slot < SIM_SLOTS; slot++)
         sim_fail_waiting(d, slot, SIM_SHUTDOWN);
     sim_plan(d, uw_never());
-    if (d->sim->personality->traits & SIM_OPEN_WHEN_GONE)
-        return;
     uw_list_each(pos, tmp, &d->sim->conns)
     {
         struct sim_conn *c = UW_CONTAINER(pos, struct sim_conn, link);
 
-        if (c->device == d)
+        if (c->device != d)
+            continue;
+        if (d->sim->personality->traits & SIM_OPEN_WHEN_GONE)
+            c->orphaned = 1;
+        else
             sim_hang_up(c);
+        if (c->orphaned && d->user == c)
+            d->user = NULL;
     }
 }

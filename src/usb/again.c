@@ -36,15 +36,18 @@ is_record_of(const struct uw_device_info *info, const struct uw_stranger *s)
 static int
 is_stranger(const struct uw_device *old, const struct uw_device_info *info)
 {
+    int r = 0;
+
+    uw_loop_lock(old->loop);
     for (unsigned i = 0; i < old->num_strangers; i++)
-        if (is_record_of(info, &old->strangers[i]))
-            return 1;
-    return 0;
+        r |= is_record_of(info, &old->strangers[i]);
+    uw_loop_unlock(old->loop);
+    return r;
 }
 
 /* Where there is no room, or no memory, it is asked again another time. */
 static void
-remember_stranger(struct uw_device *old, const struct uw_device_info *info)
+remember_stranger_locked(struct uw_device *old, const struct uw_device_info *info)
 {
     struct uw_stranger *s;
 
@@ -65,6 +68,7 @@ forget_strangers(struct uw_device *old, const struct uw_device_list *list)
 {
     unsigned kept = 0;
 
+    uw_loop_lock(old->loop);
     for (unsigned i = 0; i < old->num_strangers; i++) {
         unsigned j = 0;
 
@@ -74,6 +78,7 @@ forget_strangers(struct uw_device *old, const struct uw_device_list *list)
             old->strangers[kept++] = old->strangers[i];
     }
     old->num_strangers = kept;
+    uw_loop_unlock(old->loop);
 }
 
 void
@@ -143,7 +148,12 @@ is_successor(const struct uw_device *old, const struct uw_device *d, enum tie ti
 static int
 is_of_another(const struct uw_device *old, const struct uw_device *d)
 {
-    return d->heir_of[0] && strcmp(d->heir_of, old->info.busid) != 0;
+    int r;
+
+    uw_loop_lock(d->loop);
+    r = d->heir_of[0] && strcmp(d->heir_of, old->info.busid) != 0;
+    uw_loop_unlock(d->loop);
+    return r;
 }
 
 /* Imports a device of the list and looks whether it is the successor. */
@@ -165,12 +175,16 @@ try_candidate(struct uw_device *old, const struct uw_device_info *info, enum tie
         return UW_ERROR_NOT_FOUND;
     }
     if (is_successor(old, d, tie)) {
+        uw_loop_lock(d->loop);
         memcpy(d->heir_of, old->info.busid, sizeof(d->heir_of));
+        uw_loop_unlock(d->loop);
         *ret_device = d;
         return 0;
     }
     uw_device_free(d);
-    remember_stranger(old, info);
+    uw_loop_lock(old->loop);
+    remember_stranger_locked(old, info);
+    uw_loop_unlock(old->loop);
     return UW_ERROR_NOT_FOUND;
 }
 

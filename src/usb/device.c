@@ -18,6 +18,7 @@
 #define SERIAL_TIMEOUT_MS     2000u
 #define FIRST_CONFIG_READ     255u /* what most hosts ask first, so every device can answer it */
 #define CONFIG_HEADER         9u
+#define LOOK_US               2000000u
 
 static int
 read_device_descriptor(struct uw_device *d, struct uw_usec until, struct uw_fault *fault)
@@ -411,6 +412,40 @@ uw_device_status(const struct uw_device *d)
     r = uw_import_status_locked(d->import);
     uw_loop_unlock(d->loop);
     return r;
+}
+
+static int
+wants_look(struct uw_device *d)
+{
+    struct uw_usec now = uw_now();
+    int r;
+
+    uw_loop_lock(d->loop);
+    r = uw_import_status_locked(d->import) == UW_OK &&
+        (uw_import_profile_locked(d->import)->flags & UW_PROF_STAYS_OPEN) &&
+        uw_usec_sub(now, d->looked_at).us >= LOOK_US;
+    if (r)
+        d->looked_at = now;
+    uw_loop_unlock(d->loop);
+    return r;
+}
+
+int
+uw_device_look(struct uw_device *d, struct uw_usec timeout)
+{
+    struct uw_device_list *list;
+    const struct uw_device_info *info;
+
+    if (!wants_look(d) || uw_server_list(uw_device_server(d), timeout, &list, NULL) < 0)
+        return uw_device_status(d);
+    info = uw_device_list_find(list, d->info.busid);
+    if (!info || info->devnum != d->info.devnum) {
+        uw_loop_lock(d->loop);
+        uw_import_end_locked(d->import, UW_ERROR_NO_DEVICE, "the server does not list it any more");
+        uw_loop_unlock(d->loop);
+    }
+    uw_device_list_free(list);
+    return uw_device_status(d);
 }
 
 const struct uw_device_descriptor *

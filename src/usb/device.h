@@ -67,6 +67,7 @@ struct uw_device {
     struct uw_stranger *strangers;           /* again.c: what turned out not to be its successor */
     unsigned num_strangers;
     char heir_of[32];         /* again.c: where the one was whose successor this is; "": of none */
+    struct uw_usec looked_at; /* instant; uw_device_look */
     struct uw_shared *shared; /* behind a broker; NULL: the import is ours alone */
 
     /* Told, under the lock, that what is in force was set, and which endpoints start afresh by

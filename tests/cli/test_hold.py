@@ -127,27 +127,36 @@ def two_held_devices(lab):
                 expect_equal(found['busid'], busid)
 
 
+def _follows(lab, personality, where):
+    run = {'environment': _runtime(lab)}
+    with lab.bench('--personality', personality, '--device', f'dfu:runtime={where}') as bench:
+        process = bench.start('hold', '--json', stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              **run)
+        before = json.loads(process.stdout.readline())
+        expect_equal(before['pid'], '0017')
+        bench('control', '--direction', 'out', '--bm-request-type', '0x21', '--b-request', '0',
+              '--w-value', '1000', **run)  # DETACH
+        after = json.loads(process.stdout.readline())
+        expect_equal(after['pid'], '0007')
+        expect_equal(after['address'], before['address'])
+        found = bench('probe', '--json', '--busid', after['busid'], **run).json()
+        expect_equal(found['pid'], '0007')
+        process.send_signal(signal.SIGTERM)
+        expect('looking for it' in process.communicate(timeout=PATIENCE)[1].decode(), 'silent')
+        expect_equal(process.returncode, 0)
+    return before['busid'] == after['busid']
+
+
 @test
 def it_follows_a_device_that_comes_back(lab):
-    """As a boot loader, in its place and in another one: told in a line more, shared as before."""
-    run = {'environment': _runtime(lab)}
+    """As a boot loader, in its place and in another one: told in a line more, shared as before. Servers
+    differ: in whether they say that it went away, hide it meanwhile, let the next import in, and in how
+    they call it then."""
+    for personality in ('linux', 'linux-hiding', 'g0', 'g1', 'jiegec', 'hq'):
+        expect(_follows(lab, personality, 'stays'), personality)
+        expect(not _follows(lab, personality, 'moves'), personality)
     for where in ('stays', 'moves'):
-        with lab.bench('--device', f'dfu:runtime={where}') as bench:
-            process = bench.start('hold', '--json', stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  **run)
-            before = json.loads(process.stdout.readline())
-            expect_equal(before['pid'], '0017')
-            bench('control', '--direction', 'out', '--bm-request-type', '0x21', '--b-request',
-                  '0', '--w-value', '1000', **run)  # DETACH
-            after = json.loads(process.stdout.readline())
-            expect_equal(after['pid'], '0007')
-            expect_equal(after['address'], before['address'])
-            expect_equal(after['busid'] == before['busid'], where == 'stays')
-            found = bench('probe', '--json', '--busid', after['busid'], **run).json()
-            expect_equal(found['pid'], '0007')
-            process.send_signal(signal.SIGTERM)
-            expect('looking for it' in process.communicate(timeout=PATIENCE)[1].decode(), 'silent')
-            expect_equal(process.returncode, 0)
+        expect(_follows(lab, 'poc', where), 'a server that has one name for all')
 
 
 @test

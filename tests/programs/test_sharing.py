@@ -8,7 +8,7 @@ import sys
 import threading
 
 from bench import BUILD, ENV, USBWIRE, main, need, need_module, succeeded
-from ports import PATIENCE, Chip, Port, echoes, open_port
+from ports import PATIENCE, Chip, Lines, Port, echoes, open_port
 
 BOARD = ('-b', '1-1')
 
@@ -102,6 +102,43 @@ def test_a_debugger_beside_the_console_of_run():
                 assert console.stdout.readline() == 'still here\n'
             assert bench.counts() == [1, 0, 0]
         assert console.returncode == 0
+
+
+FOLLOWED = '''
+import serial, sys, time, usb.core
+with serial.Serial(sys.argv[1], 1200, timeout=20) as p:
+    p.dtr = False
+    while not usb.core.find(idVendor=0x1209, idProduct=0x00b1):
+        time.sleep(0.05)
+    sys.stdin.readline()
+    p.baudrate = 115200
+    p.write(b"from the loader")
+    print(p.read(15).decode())
+d = usb.core.find(idVendor=0x1209)
+print(hex(d.idProduct), bytes(d.ctrl_transfer(0x80, 6, 0x100, 0, 18)).hex()[16:24])
+'''
+
+
+def test_a_board_that_comes_back_as_another():
+    """Beside its terminal: the port is back, and so is the device, for the same program."""
+    python = need_module('serial')
+    need_module('usb.core')
+    for personality in ('linux', 'linux-hiding', 'g1'):
+        with Board('acm-echo:touch1200=1', options=('--personality', personality)) as bench, \
+                bench.start(python, '-c', FOLLOWED, '{tty}', options=('--tty', '--reconnect', '20'),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE) as program:
+            said = Lines(program.stderr)
+            try:
+                said.wait('back after')
+            except AssertionError:
+                program.kill()
+                raise
+            program.stdin.write('\n')
+            program.stdin.flush()
+            out = program.stdout.read()
+            assert program.wait(PATIENCE) == 0, said.to_the_end()
+            assert out == 'from the loader\n0xb1 0912b100\n', out
 
 
 PYUSB = '''

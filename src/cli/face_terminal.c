@@ -65,8 +65,8 @@ static void
 take_keys(struct terminal *t, const uint8_t *keys, size_t size)
 {
     for (size_t i = 0; i < size && !t->leaving; i++) {
-        if (t->mode == FILE_NAME)
-            terminal_type_name(t, keys[i]);
+        if (t->mode == TYPING)
+            terminal_type(t, keys[i]);
         else if (t->mode == MENU)
             terminal_press(t, keys[i]);
         else if (keys[i] == TERMINAL_EXIT)

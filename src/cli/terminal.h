@@ -12,7 +12,7 @@
 #define TERMINAL_EXIT 0x1d /* Ctrl-] */
 #define TERMINAL_MENU 0x14 /* Ctrl-T */
 
-enum mode { KEYS, MENU, FILE_NAME };
+enum mode { KEYS, MENU, TYPING };
 
 struct terminal {
     struct bridge *bridge;
@@ -25,9 +25,11 @@ struct terminal {
     uint64_t shown;
     char log_name[512];
     FILE *log;
-    char typed[512]; /* a file's name */
+    char typed[512]; /* an answer */
     size_t typed_size;
-    int file; /* being sent, -1: none */
+    void (*typed_in)(struct terminal *terminal); /* what is done with it */
+    int file;                                    /* being sent, -1: none */
+    char file_name[512];
     int file_over;
     uint64_t file_size, file_base; /* base: what the device will have taken before it */
     unsigned percent;
@@ -42,8 +44,8 @@ void terminal_say(struct terminal *terminal, const char *format, ...)
 /* The key after Ctrl-T. */
 void terminal_press(struct terminal *terminal, uint8_t key);
 
-/* A key of a file's name. */
-void terminal_type_name(struct terminal *terminal, uint8_t key);
+/* A key of an answer. */
+void terminal_type(struct terminal *terminal, uint8_t key);
 
 /* Goes on with a file. Returns after how many ms again, -1: there is none. */
 int terminal_send_file(struct terminal *terminal);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -166,6 +168,62 @@ show_state(struct terminal *t)
                  n.received, n.sent, n.lost, n.breaks, n.framing, n.parity, n.overrun);
 }
 
+/* Asks for a line; with nothing in it, or after Esc or Ctrl-C, nothing is done. */
+static void
+ask(struct terminal *t, const char *prompt, void (*typed_in)(struct terminal *t))
+{
+    terminal_say(t, "%s", prompt);
+    t->mode = TYPING;
+    t->typed_size = 0;
+    t->typed_in = typed_in;
+}
+
+void
+terminal_type(struct terminal *t, uint8_t key)
+{
+    if (key == '\r' || key == '\n') {
+        fputc('\n', stderr);
+        t->mode = KEYS;
+        t->typed[t->typed_size] = '\0';
+        if (t->typed_size)
+            t->typed_in(t);
+    } else if (key == 3 || key == 27) {
+        t->mode = KEYS;
+        fputc('\n', stderr);
+        terminal_say(t, "never mind");
+    } else if ((key == 8 || key == 127) && t->typed_size) {
+        t->typed_size--;
+        fputs("\b \b", stderr);
+    } else if (key >= ' ' && key != 127 && t->typed_size + 1 < sizeof(t->typed)) {
+        t->typed[t->typed_size++] = (char)key;
+        fputc(key, stderr);
+    }
+}
+
+static void
+set_rate(struct terminal *t)
+{
+    struct uw_serial_config c;
+    struct uw_fault fault;
+    char *end;
+    unsigned long rate = strtoul(t->typed, &end, 10);
+
+    uw_serial_config_init(&c);
+    c.baud = rate <= INT_MAX ? (int)rate : INT_MAX;
+    if (*end || end == t->typed || t->typed[0] == '-')
+        terminal_say(t, "%s is no rate", t->typed);
+    else if (uw_serial_set_config(t->bridge->port, &c, &fault) < 0)
+        complain(t, &fault);
+    else
+        show_settings(t);
+}
+
+static void
+ask_rate(struct terminal *t)
+{
+    ask(t, "bits a second (Enter alone: as they are):", set_rate);
+}
+
 static uint64_t
 taken(const struct terminal *t)
 {
@@ -178,10 +236,31 @@ taken(const struct terminal *t)
 static void
 end_file(struct terminal *t, const char *how)
 {
-    terminal_say(t, "%s: %s %" PRIu64 " of %" PRIu64 " bytes", t->typed, how, taken(t),
+    terminal_say(t, "%s: %s %" PRIu64 " of %" PRIu64 " bytes", t->file_name, how, taken(t),
                  t->file_size);
     close(t->file);
     t->file = -1;
+}
+
+static void
+open_file(struct terminal *t)
+{
+    struct stat st;
+
+    t->file = open(t->typed, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (t->file < 0 || fstat(t->file, &st) < 0 || !S_ISREG(st.st_mode)) {
+        terminal_say(t, "%s: %s", t->typed, t->file < 0 ? strerror(errno) : "that is no file");
+        if (t->file >= 0)
+            close(t->file);
+        t->file = -1;
+        return;
+    }
+    memcpy(t->file_name, t->typed, sizeof(t->file_name));
+    t->file_size = (uint64_t)st.st_size;
+    t->file_base = 0;
+    t->file_base = taken(t) + uw_serial_output_waiting(t->bridge->port);
+    t->file_over = 0;
+    t->percent = 0;
 }
 
 static void
@@ -192,9 +271,7 @@ ask_file(struct terminal *t)
         end_file(t, "stopped after");
         return;
     }
-    terminal_say(t, "file to send (Enter alone: none):");
-    t->mode = FILE_NAME;
-    t->typed_size = 0;
+    ask(t, "file to send (Enter alone: none):", open_file);
 }
 
 static void
@@ -218,6 +295,7 @@ static const struct {
     {'b', "send a break", send_break, 1},
     {'e', "reset the board", reset, 1},
     {'l', "reset the board into its bootloader", enter_loader, 1},
+    {'u', "another rate", ask_rate, 1},
     {'s', "send a file, or stop that", ask_file, 1},
     {'t', "timestamps on or off", toggle_stamps, 0},
     {'x', "hexadecimal on or off", toggle_hex, 0},
@@ -254,48 +332,6 @@ terminal_press(struct terminal *t, uint8_t key)
 
 /* ---- a file ---- */
 
-static void
-open_file(struct terminal *t)
-{
-    struct stat st;
-
-    t->mode = KEYS;
-    t->typed[t->typed_size] = '\0';
-    if (!t->typed_size)
-        return;
-    t->file = open(t->typed, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (t->file < 0 || fstat(t->file, &st) < 0 || !S_ISREG(st.st_mode)) {
-        terminal_say(t, "%s: %s", t->typed, t->file < 0 ? strerror(errno) : "that is no file");
-        if (t->file >= 0)
-            close(t->file);
-        t->file = -1;
-        return;
-    }
-    t->file_size = (uint64_t)st.st_size;
-    t->file_base = 0;
-    t->file_base = taken(t) + uw_serial_output_waiting(t->bridge->port);
-    t->file_over = 0;
-    t->percent = 0;
-}
-
-void
-terminal_type_name(struct terminal *t, uint8_t key)
-{
-    if (key == '\r' || key == '\n') {
-        fputc('\n', stderr);
-        open_file(t);
-    } else if (key == 3 || key == 27) {
-        t->mode = KEYS;
-        terminal_say(t, "nothing is sent");
-    } else if ((key == 8 || key == 127) && t->typed_size) {
-        t->typed_size--;
-        fputs("\b \b", stderr);
-    } else if (key >= ' ' && key != 127 && t->typed_size + 1 < sizeof(t->typed)) {
-        t->typed[t->typed_size++] = (char)key;
-        fputc(key, stderr);
-    }
-}
-
 /* What goes to the port goes on as fast as that takes it. */
 static void
 feed_file(struct terminal *t)
@@ -304,7 +340,7 @@ feed_file(struct terminal *t)
     ssize_t n = read(t->file, bytes, sizeof(bytes));
 
     if (n < 0)
-        terminal_say(t, "%s: %s", t->typed, strerror(errno));
+        terminal_say(t, "%s: %s", t->file_name, strerror(errno));
     if (n > 0)
         bridge_send(t->bridge, bytes, (size_t)n);
     else
@@ -319,7 +355,7 @@ show_progress(struct terminal *t)
     if (percent < t->percent + 10 || percent >= 100)
         return;
     t->percent = percent - percent % 10;
-    terminal_say(t, "%s: %u%%", t->typed, t->percent);
+    terminal_say(t, "%s: %u%%", t->file_name, t->percent);
 }
 
 int

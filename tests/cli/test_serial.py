@@ -119,7 +119,7 @@ def files(lab):
             t.answers(MENU + b's', rb'file to send')
             t.answers(name.encode() + b'\r', why)
         t.answers(MENU + b's', rb'file to send')
-        t.answers(b'wrong\x03', rb'nothing is sent')
+        t.answers(b'wrong\x03', rb'never mind')
         t.answers(MENU + b's', rb'file to send')
         t.answers(b'\r', rb'\r\n')
         short = lab.write('short', b'0123456789' * 30)
@@ -133,6 +133,23 @@ def files(lab):
         empty = lab.write('empty', b'')
         t.answers(MENU + b's', rb'file to send')
         t.answers(empty.encode() + b'\r', rb'empty: sent 0 of 0 bytes')
+        _leave(t)
+
+
+@test
+def another_rate(lab):
+    with lab.bench('--device', 'ft232r:baud=9600,format=8N1') as bench:
+        t = _console(lab, bench)
+        for typed, shown in ((b'9600', rb'FT232R, interface 0: 9600 bits/s, 8N1'),
+                             (b'x', rb'--- x is no rate'), (b'-1', rb'--- -1 is no rate'),
+                             (b'50000000', rb'no divisor of its clock makes that rate'),
+                             (b'99999999999999', rb'give 1 to 100000000'),
+                             (b'12\x7f\x7f9600', rb': 9600 bits/s')):
+            t.answers(MENU + b'u', rb'bits a second')
+            t.answers(typed + b'\r', shown)
+        t.answers(MENU + b'u', rb'bits a second')
+        t.answers(b'1200\x1b', rb'never mind')
+        t.answers(b'at 9600', rb'at 9600')
         _leave(t)
 
 

@@ -193,21 +193,26 @@ flush_queue(const struct request *request, int fd, void *argument)
 
 /* ---- settings ---- */
 
-/* c_cflag stands at the same place in all of the kernel's structures. */
-static unsigned *
-c_cflag_of(void *termios)
+/* c_cflag stands at the same place in all of the kernel's structures; programs in languages without
+ * them may have theirs anywhere. */
+static unsigned char *
+c_cflag_in(void *termios)
 {
-    return (unsigned *)termios + 2;
+    return (unsigned char *)termios + 2 * sizeof(unsigned);
 }
 
 static int
 get_settings(const struct request *request, int fd, void *argument)
 {
     int r = tty_real()->ioctl(fd, request->number, argument);
+    unsigned c_cflag;
 
-    if (r == 0)
-        tty_frame_get(fd, c_cflag_of(argument));
-    return r;
+    if (r != 0)
+        return r;
+    memcpy(&c_cflag, c_cflag_in(argument), sizeof(c_cflag));
+    tty_frame_get(fd, &c_cflag);
+    memcpy(c_cflag_in(argument), &c_cflag, sizeof(c_cflag));
+    return 0;
 }
 
 /* `detail` counts as tcsetattr's second argument does. */
@@ -215,12 +220,15 @@ static int
 set_settings(const struct request *request, int fd, void *argument)
 {
     int r = tty_frame_before(fd, request->detail);
+    unsigned c_cflag;
 
     if (r != 0)
         return r;
     r = tty_real()->ioctl(fd, request->number, argument);
-    if (r == 0)
-        tty_frame_after(fd, request->detail, *c_cflag_of(argument));
+    if (r == 0) {
+        memcpy(&c_cflag, c_cflag_in(argument), sizeof(c_cflag));
+        tty_frame_after(fd, request->detail, c_cflag);
+    }
     return r;
 }
 

@@ -104,7 +104,8 @@ const struct uw_iso_packet *uw_urb_iso_packet(const struct uw_urb *urb, unsigned
 unsigned uw_urb_iso_count(const struct uw_urb *urb);
 int uw_urb_error_count(const struct uw_urb *urb); /* isochronous packets that failed */
 
-/* The whole story of a failure. Needs the device: not after uw_device_free. */
+/* The whole story of a failure. Needs the device: not after uw_device_free. Behind a broker its
+ * code may be HELD where the status is TIMEOUT: the broker is asked what was in the way. */
 void uw_urb_fault(const struct uw_urb *urb, struct uw_fault *ret_fault);
 
 #ifdef __cplusplus

@@ -102,6 +102,7 @@ static void
 correct_info(struct uw_device *d)
 {
     const struct uw_device_descriptor *t = &d->descriptor;
+    char server[300];
 
     d->info.vid = t->idVendor;
     d->info.pid = t->idProduct;
@@ -110,8 +111,9 @@ correct_info(struct uw_device *d)
     d->info.device_subclass = t->bDeviceSubClass;
     d->info.device_protocol = t->bDeviceProtocol;
     d->info.num_configurations = t->bNumConfigurations;
-    snprintf(d->name, sizeof(d->name), "%s %s (%04x:%04x)",
-             uw_server_name(uw_import_server(d->import)), d->info.busid, d->info.vid, d->info.pid);
+    uw_held_origin(uw_server_name(uw_import_server(d->import)), server, sizeof(server));
+    snprintf(d->name, sizeof(d->name), "%s %s (%04x:%04x)", server, d->info.busid, d->info.vid,
+             d->info.pid);
 }
 
 /* Interface classes for uw_device_info: an import reply has none, so they are taken from the active

@@ -44,6 +44,17 @@ uw_held_address(const char *server, const char *busid, char dst[UW_HELD_ADDRESS_
                : UW_ERROR_LIMIT;
 }
 
+void
+uw_held_origin(const char *address, char *dst, size_t size)
+{
+    const char *name = strrchr(address, '/'), *end = strrchr(address, '@');
+
+    if (strncmp(address, PREFIX, strlen(PREFIX)) != 0 || !name || !end || end < name)
+        snprintf(dst, size, "%s", address);
+    else
+        snprintf(dst, size, "%.*s", (int)(end - name - 1), name + 1);
+}
+
 /* The server at that address that this loop imports from already, so that what it has is shared, or
  * a new one. */
 static struct uw_server *

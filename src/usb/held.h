@@ -14,6 +14,9 @@
 /* Where the broker of a device is: "unix:" and the path of its socket. LIMIT, ACCESS. */
 int uw_held_address(const char *server, const char *busid, char dst[UW_HELD_ADDRESS_MAX]);
 
+/* The server whose device is at such an address, for people; any other name as it is. */
+void uw_held_origin(const char *address, char *dst, size_t size);
+
 /* What brokers hold of `server`, one after the other: visit gets the broker as a server and what it
  * lists, and says with 1 that it has seen enough. A broker that does not answer is passed over. */
 void uw_held_each(struct uw_server *server, struct uw_usec timeout,

@@ -39,6 +39,9 @@ def commands_share_it(lab):
         expect_equal(told['busid'], '1-1')
         expect(told['address'].startswith('unix:' + lab.path('run')), told)
         run = {'environment': _runtime(lab)}
+        # It has the name that it has at its server.
+        line = bench('probe', '--get-device-desc', **run).text.splitlines()[0]
+        expect(line.startswith(f'{bench.host} 1-1 (1209:0001)'), line)
         # The port forgets what it was told when an import ends: here none does.
         bench('control', '--direction', 'out', '--bm-request-type', '0x21', '--b-request', '0x20',
               '--data', '802500000000 08', **run)

@@ -196,6 +196,8 @@ transfers(void)
     struct libusb_transfer *t = libusb_alloc_transfer(100000);
 
     SHOW(t != NULL);
+    if (!t)
+        return;
     SHOW(t->num_iso_packets);
     SHOW(libusb_cancel_transfer(t));
     SHOW(libusb_transfer_get_stream_id(t));

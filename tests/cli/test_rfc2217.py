@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
 from simbench import PATIENCE, Failure, expect, expect_equal, main, test  # noqa: E402
 
-IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
+IAC, DO_NOT, DO, WILL_NOT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 BINARY, COM_PORT = 0, 44
 SIGNATURE, BAUD, DATA, PARITY, STOP, CONTROL, LINE, MODEM, SUSPEND, RESUME, LINE_MASK, \
     MODEM_MASK, PURGE = range(13)
@@ -60,7 +60,7 @@ class Client:
         if u[at + 1] == IAC:
             self.data += b'\xff'
             return at + 2
-        if u[at + 1] in (DO, DONT, WILL, WONT):
+        if u[at + 1] in (DO, DO_NOT, WILL, WILL_NOT):
             return at + 3 if at + 3 <= len(u) else None
         expect(u[at + 1] == SB, 'no telnet:', u[at:at + 40])
         return self._take_command(at)
@@ -315,7 +315,7 @@ def a_line_that_was_raised_is_dropped_when_the_client_goes(lab):
 @test
 def without_binary_a_carriage_return_is_two_bytes(lab):
     with port(lab, 'ft232r') as (address, _), settled(address) as c:
-        c.send(bytes([IAC, DONT, BINARY, IAC, WONT, BINARY]) + b'a\r\0b\r\n\xff\xff')
+        c.send(bytes([IAC, DO_NOT, BINARY, IAC, WILL_NOT, BINARY]) + b'a\r\0b\r\n\xff\xff')
         expect_equal(c.receive(7), b'a\r\0b\r\n\xff')
         c.send(bytes([IAC, DO, BINARY, IAC, WILL, BINARY]) + b'a\r\0b')
         expect_equal(c.receive(4), b'a\r\0b')

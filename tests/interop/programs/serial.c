@@ -16,11 +16,34 @@
 
 #include "peer.h"
 
+#define BYTES_A_ROUND 16384u
+
 struct line {
     struct uw_serial *port;
     atomic_int over;
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
     unsigned lines, breaks, settings;
 };
+
+static void
+count_round(struct line *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->lines++;
+    pthread_cond_signal(&l->moved);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* So much that was written has had its share of disturbance, however quick the port is. */
+static void
+await_rounds(struct line *l, size_t written)
+{
+    pthread_mutex_lock(&l->lock);
+    while (l->lines < written / BYTES_A_ROUND)
+        pthread_cond_wait(&l->moved, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+}
 
 static void
 check(int r, const struct uw_fault *fault, const char *what)
@@ -56,7 +79,6 @@ disturb(void *data)
 
     for (unsigned n = 0; !atomic_load(&l->over); n++) {
         check(uw_serial_set_lines(l->port, n & 1, (int)(n >> 1 & 1), &fault), &fault, "lines");
-        l->lines++;
         if (has_break) {
             int r = uw_serial_set_break(l->port, 1, &fault);
 
@@ -70,6 +92,7 @@ disturb(void *data)
         }
         if (n % 4 == 3)
             set(l, n / 4);
+        count_round(l);
     }
     return NULL;
 }
@@ -80,9 +103,11 @@ write_all(void *data)
     struct line *l = data;
     uint8_t bytes[8192];
     struct uw_fault fault;
+    size_t written = 0;
     ssize_t size;
 
-    while ((size = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
+    while ((size = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0) {
+        await_rounds(l, written);
         for (ssize_t done = 0; done < size;) {
             long n = uw_serial_write(l->port, bytes + done, (size_t)(size - done),
                                      uw_msec(20 * SECOND), &fault);
@@ -92,6 +117,8 @@ write_all(void *data)
                 fail("nothing was taken for 20 s");
             done += n;
         }
+        written += (size_t)size;
+    }
     check(uw_serial_drain(l->port, uw_msec(20 * SECOND), &fault), &fault, "drain");
     return NULL;
 }
@@ -118,7 +145,7 @@ read_all(struct line *l, size_t size)
 int
 main(int argc, char **argv)
 {
-    struct line l = {0};
+    struct line l = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
     struct peer peer;
     struct uw_serial_counts counts;
     struct uw_fault fault;

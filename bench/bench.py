@@ -320,7 +320,7 @@ def serve(build, devices, *options):
 
 
 def serial_rates(build, rounds, seconds, table):
-    """A serial port's read against bulk IN with packets of the same size: 4096 bytes, thirty-two deep, as
+    """A serial port's read against bulk IN with packets of the same size: 4096 bytes, twenty-four deep, as
     the port has them; and what arrives behind `usbwire serial`."""
     chips = {name: f'{model}:{SOURCE}' for name, (model, _, _) in SOURCES.items()}
     bulk, ports, results = {'full': [], 'high': []}, {name: [] for name in chips}, {}
@@ -329,7 +329,7 @@ def serial_rates(build, rounds, seconds, table):
         urls = {name: f'usbip://127.0.0.1:{server.port}/1-{i + 1}' for i, name in enumerate(chips)}
         for _ in range(rounds):
             for speed, at in (('full', full), ('high', high)):
-                bulk[speed].append(measure(f'{build}/bench/uwclient', at.port, 'port', '4096', '32',
+                bulk[speed].append(measure(f'{build}/bench/uwclient', at.port, 'port', '4096', '24',
                                            str(seconds)))
             for name, (_, _, flow) in SOURCES.items():
                 ports[name].append(measure(f'{build}/bench/serialclient',

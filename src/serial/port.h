@@ -23,7 +23,7 @@
 #include "serial/driver.h"
 #include "serial/ring.h"
 
-#define SERIAL_READS      32u /* open at once where the server allows it: 3 Mbaud over 0.3 s */
+#define SERIAL_READS      24u /* open at once where the server allows it: 3 Mbaud over 0.3 s */
 #define SERIAL_READ_SIZE  4096u
 #define SERIAL_WRITES     4u
 #define SERIAL_WRITE_SIZE 4096u

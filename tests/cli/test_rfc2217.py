@@ -287,7 +287,9 @@ def who_does_not_read_gets_it_whole_later(lab):
         sender.join(1)  # by then it waits for us, or soon will
         whole = bytearray()
         while len(whole) < count * len(answer):
-            whole += c.socket.recv(65536)
+            some = c.socket.recv(65536)
+            expect(some, f'closed after {len(whole)} bytes')
+            whole += some
         sender.join(PATIENCE)
         expect(whole == answer * count, 'the answers are in pieces')
 

@@ -161,7 +161,7 @@ static int
 try_candidate(struct uw_device *old, const struct uw_device_info *info, enum tie tie,
               struct uw_usec timeout, struct uw_device **ret_device, struct uw_fault *fault)
 {
-    struct uw_device *d;
+    struct uw_device *d = NULL;
     int r;
 
     if (is_stranger(old, info) || is_held_beside(old, info))

@@ -37,8 +37,7 @@ struct uw_grave {
 /* One thread's submissions that go out together (cork.c). */
 struct uw_cork {
     pthread_t owner;
-    unsigned depth; /* 0: nobody's */
-    int first;
+    unsigned depth;          /* 0: nobody's */
     int leaks;               /* it holds nothing back */
     struct uw_usec since;    /* of the first submission that is held back */
     struct uw_usec patience; /* how long it may be */

@@ -85,9 +85,11 @@ def personalities_that_a_kernel_accepts(lab):
 
 
 # usbtest's cases: 1 to 8 bulk, plain, of varied sizes and scattered; 9 and 10 control requests;
-# 13 halts; 14 and 21 control OUT; 17 to 20 odd addresses; 27 and 28 queues. Not 11, 12 and 24, unlinks in
-# quick succession: now and then the kernel's client "cannot find a urb of seqnum" there, and hangs.
-SOURCE_SINK_CASES = [*range(0, 11), 13, 14, *range(17, 22), 27, 28, 29]
+# 11 and 12 unlinks; 13 halts; 14 and 21 control OUT; 17 to 20 odd addresses; 27 and 28 queues. Not 24: it
+# unlinks several at a time, and while Linux's client sends those it takes no new URBs (vhci_tx.c), so that
+# one unlinked at once goes out behind its own unlink. Any server's answers then end the connection
+# ("cannot find a urb of seqnum") and the driver waits for ever.
+SOURCE_SINK_CASES = [*range(0, 15), *range(17, 22), 27, 28, 29]
 
 
 @test('client')

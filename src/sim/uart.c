@@ -96,8 +96,9 @@ sim_uarts_reset(struct sim_device *d, unsigned baud)
         struct sim_uart *u = d->uarts[i];
 
         stop(u);
-        u->deaf = u->stopped = u->has_lost = 0;
+        u->deaf = u->stopped = 0;
         u->sending = u->sent = 0;
+        u->lost = 0;
         u->flow = SIM_FLOW_NONE;
         u->near = (struct sim_format){.rate = (uint64_t)baud * 1000, .data_bits = 8};
         sim_uart_break(u, 0);

@@ -78,7 +78,7 @@ struct sim_uart {
     struct uw_usec free_at;
     uint32_t sending, sent; /* of the request with this seqnum so much has gone out */
     int draining, quiet, asking;
-    int has_lost; /* since something was received that has been told */
+    size_t lost; /* bytes from the wire since one was received */
 };
 
 /* For a model: its own keys, and what they are for. */

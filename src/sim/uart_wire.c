@@ -93,6 +93,16 @@ tell_outputs(const struct sim_uart *u)
     tell(u, what[u->outputs & (SIM_DTR | SIM_RTS)]);
 }
 
+/* Said when it is over. */
+static void
+tell_lost(const struct sim_uart *u)
+{
+    char what[80];
+
+    snprintf(what, sizeof(what), "%zu bytes lost: the chip was full and nobody read", u->lost);
+    tell(u, what);
+}
+
 /* ---- what goes out ---- */
 
 /* A wire that takes no time loses nothing either. */
@@ -251,11 +261,12 @@ arrive(struct sim_uart *u, const uint8_t *bytes, size_t size, unsigned errors)
     size_t left = u->paced ? room(u) : size, n = left < size ? left : size;
 
     if (n > 0) {
-        u->chip->received(u, bytes, n, errors | (u->has_lost ? SIM_OVERRUN : 0u));
-        u->has_lost = 0;
+        if (u->lost > 0)
+            tell_lost(u);
+        u->chip->received(u, bytes, n, errors | (u->lost > 0 ? SIM_OVERRUN : 0u));
+        u->lost = 0;
     }
-    if (n < size)
-        u->has_lost = 1;
+    u->lost += size - n;
 }
 
 /* XON and XOFF are for the chip, and everything else for the host. */

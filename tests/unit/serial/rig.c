@@ -15,15 +15,29 @@ serve(void *arg)
     return NULL;
 }
 
+static void
+note_loss(void *data, int level, const char *line)
+{
+    struct rig *r = (struct rig *)data;
+    size_t bytes;
+
+    (void)level;
+    if (sscanf(line, "%*s port %*u: %zu bytes lost", &bytes) != 1)
+        return;
+    r->losses++;
+    r->hidden += bytes % RIG_MODULUS == 0;
+}
+
 static struct rig *
 make(const char *device, const char *personality, struct uw_usec latency)
 {
     struct rig *r = calloc(1, sizeof(*r));
+    struct uw_log log = {.level = UW_LOG_INFO, .write = note_loss, .data = r};
     struct uw_fault fault = {0};
     char address[64];
 
     assert_non_null(r);
-    assert_int_equal(uw_sim_new(NULL, &r->sim), 0);
+    assert_int_equal(uw_sim_new(&log, &r->sim), 0);
     if (uw_sim_add(r->sim, device, &fault) < 0)
         fail_msg("%s", rig_sentence(&fault));
     if (personality)

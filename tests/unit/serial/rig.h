@@ -15,7 +15,11 @@ struct rig {
     struct uw_device_info info; /* of the device */
     struct uw_loop *loop;
     struct uw_server *server;
+    _Atomic unsigned losses; /* of bytes from the wire, as the simulated chips log them */
+    _Atomic unsigned hidden; /* of these: of so many that a running count does not show it */
 };
+
+#define RIG_MODULUS 251u /* of the count that far=source sends */
 
 #define SOON uw_msec(20000)
 

@@ -223,8 +223,8 @@ test_every_overrun_is_counted(void **state)
         r = rig_new_far(device, uw_msec(200));
         p = rig_open(r, "baud=12000000&dtr=1");
         gaps = read_count(p, uw_msec(500), &next);
-        assert_true(gaps > 0);
         assert_int_equal(uw_serial_set_lines(p, 0, 0, NULL), 0);
+        assert_true(r->losses > 0);
         while (gaps != r->losses - r->hidden) { /* nothing new comes any more */
             assert_true(uw_now().us < end.us);
             gaps += read_count(p, uw_msec(100), &next);
@@ -244,7 +244,8 @@ test_an_overrun_is_told_when_asked(void **state)
     uint8_t next = 0;
 
     (void)state;
-    assert_true(read_count(p, uw_msec(1000), &next) > 0);
+    (void)read_count(p, uw_msec(1000), &next);
+    assert_true(r->losses > 0);
     uw_serial_counts(p, &counts);
     assert_int_equal(counts.overrun, 0);
     assert_true(uw_serial_lines(p, NULL) >= 0);

@@ -25,7 +25,7 @@ add_name(char *dst, size_t size, const char *s)
 }
 
 int
-uw_hold_take(const char *server, const char *busid, struct uw_fault *fault)
+uw_hold_take(const char *server, const char *busid, int alone, struct uw_fault *fault)
 {
     char path[PATH_MAX], name[400] = "", pid[32] = "";
     int fd, n;
@@ -35,7 +35,7 @@ uw_hold_take(const char *server, const char *busid, struct uw_fault *fault)
     add_name(name, sizeof(name), "hold ");
     add_name(name, sizeof(name), server);
     add_name(name, sizeof(name), " ");
-    add_name(name, sizeof(name), busid);
+    add_name(name, sizeof(name), alone ? "" : busid);
     snprintf(path + strlen(path), sizeof(name) + 1, "/%s", name);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
@@ -47,7 +47,8 @@ uw_hold_take(const char *server, const char *busid, struct uw_fault *fault)
         close(fd);
         uw_fault_set(fault, UW_ERROR_BUSY, "import %s", busid);
         uw_fault_on(fault, "%s", server);
-        uw_fault_came(fault, 0, "process %s of this machine has it", *pid ? pid : "?");
+        uw_fault_came(fault, 0, "process %s of this machine has %s", *pid ? pid : "?",
+                      alone ? "a device of this server" : "it");
         uw_fault_advice(fault, "end that program first: this server would let both in, and they "
                                "would spoil each other's transfers");
         return UW_ERROR_BUSY;

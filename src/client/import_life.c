@@ -371,7 +371,7 @@ check_neighbours(struct uw_server *server, const char *busid, struct uw_fault *f
         return 0;
     uw_fault_set(fault, UW_ERROR_NOT_SUPPORTED, "import %s", busid);
     uw_fault_on(fault, "%s", server->address.name);
-    uw_fault_came(fault, 0, "this server gives up a device when any other connection closes");
+    uw_fault_came(fault, 0, "this server forgets what is under way when anything else is imported");
     uw_fault_advice(fault, "free the device that is imported from it first");
     return UW_ERROR_NOT_SUPPORTED;
 }
@@ -392,7 +392,8 @@ import_locked(struct uw_server *server, const char *busid, struct uw_usec timeou
     if (!im)
         return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "import %s", busid);
     if (server->profile->flags & UW_PROF_LOCK) {
-        r = uw_hold_take(server->address.name, busid, fault);
+        r = uw_hold_take(server->address.name, busid,
+                         (server->profile->flags & UW_PROF_ONE_CONNECTION) != 0, fault);
         if (r == UW_ERROR_BUSY) {
             take_apart(im, uw_now());
             return r;

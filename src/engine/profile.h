@@ -30,7 +30,7 @@ enum uw_profile_flags {
     UW_PROF_OVERLONG = 1 << 9,          /* may answer with more than was asked: cut, no error */
     UW_PROF_SET_CONFIG = 1 << 10,     /* SET_CONFIGURATION needed before anything but endpoint 0 */
     UW_PROF_LOCK = 1 << 11,           /* does not refuse a second importer: lock on this machine */
-    UW_PROF_ONE_CONNECTION = 1 << 12, /* closing any connection releases the import */
+    UW_PROF_ONE_CONNECTION = 1 << 12, /* another import of this host spoils the first */
     UW_PROF_REPLACE = 1 << 13,        /* after an unanswered control transfer: new connection */
     UW_PROF_GONE_AFTER_STALL = 1 << 14, /* NO_DEVICE after a stall means "enumerate again" */
     UW_PROF_LIBUSB_SPEED = 1 << 15,     /* speed in records is libusb's enum: 4 is super */

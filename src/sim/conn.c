@@ -59,7 +59,8 @@ watch(struct sim_conn *c, unsigned events)
     (void)epoll_ctl(c->sim->epoll_fd, EPOLL_CTL_MOD, c->source.fd, &ev);
 }
 
-/* A closing connection takes its device back - and on some servers that of its whole host. */
+/* A closing connection takes its device back - and some servers then think that all devices of its
+ * host are free, though they go on serving them. */
 static void
 release(struct sim_conn *c)
 {
@@ -80,9 +81,10 @@ release(struct sim_conn *c)
     {
         struct sim_conn *other = UW_CONTAINER(pos, struct sim_conn, link);
 
-        if (other != c && other->device && other->peer == c->peer) {
-            other->dead = 1;
-            sim_touch(other);
+        d = other->device;
+        if (other != c && d && d->user == other && other->peer == c->peer) {
+            d->user = NULL;
+            uw_log(&sim->log, UW_LOG_INFO, "%s is free for others", d->busid);
         }
     }
 }

@@ -16,26 +16,32 @@
 static void
 expand(char *dst, size_t size, const char *format, const struct sim_device *d)
 {
+    const uint8_t *v = d->device;
+    char bus[16], dev[16], vid[8], pid[8];
+    const struct {
+        const char *name, *value;
+    } words[] = {
+        {"{busid}", d->busid}, {"{bus}", bus}, {"{dev}", dev}, {"{vid}", vid}, {"{pid}", pid}};
+    const unsigned count = sizeof(words) / sizeof(words[0]);
     size_t n = 0;
 
+    snprintf(bus, sizeof(bus), "%u", d->busnum);
+    snprintf(dev, sizeof(dev), "%u", d->devnum);
+    snprintf(vid, sizeof(vid), "%02X%02X", v[9], v[8]);
+    snprintf(pid, sizeof(pid), "%02X%02X", v[11], v[10]);
     dst[0] = '\0';
     while (*format && n + 1 < size) {
-        char number[16];
-        const char *piece = NULL;
-        static const char *const names[] = {"{busid}", "{bus}", "{dev}"};
         unsigned i = 0;
 
-        while (i < 3 && strncmp(format, names[i], strlen(names[i])) != 0)
+        while (i < count && strncmp(format, words[i].name, strlen(words[i].name)) != 0)
             i++;
-        if (i == 3) {
+        if (i == count) {
             dst[n++] = *format++;
             dst[n] = '\0';
             continue;
         }
-        snprintf(number, sizeof(number), "%u", i == 1 ? d->busnum : d->devnum);
-        piece = i == 0 ? d->busid : number;
-        n += (size_t)snprintf(dst + n, size - n, "%s", piece);
-        format += strlen(names[i]);
+        n += (size_t)snprintf(dst + n, size - n, "%s", words[i].value);
+        format += strlen(words[i].name);
     }
 }
 
@@ -204,6 +210,21 @@ find_device(struct uw_sim *sim, const char *busid)
     return NULL;
 }
 
+/* There is one table of what is under way, and it is cleared. */
+static void
+forget_others(const struct sim_conn *c)
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &c->sim->conns)
+    {
+        struct sim_conn *other = UW_CONTAINER(pos, struct sim_conn, link);
+
+        if (other != c)
+            sim_urbs_forget(other);
+    }
+}
+
 uint32_t
 sim_import_device(void *data, const char *busid, struct uw_device_info *ret_info)
 {
@@ -215,6 +236,8 @@ sim_import_device(void *data, const char *busid, struct uw_device_info *ret_info
         return p->import_refused ? p->import_refused : (uint32_t)UW_OP_ST_NODEV;
     if (d->user && !(p->traits & SIM_NO_EXCLUSION))
         return p->import_refused ? p->import_refused : (uint32_t)UW_OP_ST_DEV_BUSY;
+    if (p->traits & SIM_FORGETS)
+        forget_others(c);
     if (!d->user)
         d->user = c;
     c->device = d;

@@ -29,7 +29,7 @@ enum sim_trait {
     SIM_READ_SURVIVES = 1 << 4,       /* a waiting read holds the server after its client left */
     SIM_DEAD_AFTER_STALL = 1 << 5,    /* -19 for ever after a stall */
     SIM_NO_ISO = 1 << 6,              /* -95 for isochronous URBs */
-    SIM_RELEASES_BY_HOST = 1 << 7,    /* any closing connection of a host releases its device */
+    SIM_RELEASES_BY_HOST = 1 << 7,    /* a closing connection of a host frees its devices */
     SIM_READS_END = 1 << 8,           /* a read that waits too long ends without bytes */
     SIM_STALLS_SWALLOWED = 1 << 9,    /* status 0 and no bytes where a stall should be */
     SIM_NO_ALTSETTINGS = 1 << 10,     /* endpoints of an alternate setting do not work */
@@ -50,12 +50,13 @@ enum sim_trait {
     SIM_SUMS_INTERFACES = 1 << 25,    /* records of the interfaces of all configurations */
     SIM_COUNTS_ALTSETTINGS = 1 << 26, /* a record for each alternate setting */
     SIM_TYPED = 1 << 27,              /* an interval makes an endpoint an interrupt endpoint */
-    SIM_SAYS_HIGH = 1 << 28           /* the speed of every device is high */
+    SIM_SAYS_HIGH = 1 << 28,          /* the speed of every device is high */
+    SIM_FORGETS = 1 << 29             /* an import is the end of what waits for other clients */
 };
 
 struct sim_personality {
     const char *name, *text;
-    const char *path;  /* with {busid}, {bus}, {dev} in it; NULL: as Linux */
+    const char *path;  /* with {busid}, {bus}, {dev}, {vid}, {pid} in it; NULL: as Linux */
     const char *busid; /* with {bus}, {dev}; NULL: as Linux */
     struct uw_habits habits;
     unsigned traits;

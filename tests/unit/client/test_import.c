@@ -305,11 +305,34 @@ test_one_connection(void **state)
     client_must_import(&c);
     assert_int_equal(uw_import_new(c.server, "1-2", uw_msec(10000), &other, &fault),
                      UW_ERROR_NOT_SUPPORTED);
-    assert_non_null(strstr(uw_fault_text(&fault, text, sizeof(text)), "any other connection"));
+    assert_non_null(strstr(uw_fault_text(&fault, text, sizeof(text)), "anything else is imported"));
     assert_int_equal(uw_server_list(c.server, uw_msec(10000), &list, NULL), 0);
     assert_int_equal(uw_device_list_count(list), 1);
     uw_device_list_free(list);
     assert_int_equal(stage_connections(c.stage), 2);
+    client_stop(&c);
+}
+
+/* One imports 1-1, and another asks for that or another device of the same server. */
+static void
+check_lock(const char *profile, const char *busid, const char *said)
+{
+    static char text[UW_FAULT_TEXT_MAX];
+    struct uw_fault fault = {0};
+    struct client c, second;
+
+    client_start(&c, act_serve, NULL);
+    assert_int_equal(uw_server_set_profile(c.server, profile), 0);
+    client_must_import(&c);
+    client_start_at(&second, stage_address(c.stage)); /* another loop stands for another process */
+    assert_int_equal(uw_server_set_profile(second.server, profile), 0);
+    assert_int_equal(uw_import_new(second.server, busid, uw_msec(10000), &second.import, &fault),
+                     UW_ERROR_BUSY);
+    assert_non_null(strstr(uw_fault_text(&fault, text, sizeof(text)), said));
+    uw_import_free(c.import);
+    c.import = NULL;
+    client_must_import(&second);
+    client_stop(&second);
     client_stop(&c);
 }
 
@@ -318,25 +341,13 @@ static void
 test_lock(void **state)
 {
     char folder[] = "/tmp/usbwire-test-XXXXXX", command[64];
-    static char text[UW_FAULT_TEXT_MAX];
-    struct uw_fault fault = {0};
-    struct client c, second;
 
     (void)state;
     assert_non_null(mkdtemp(folder));
     assert_int_equal(setenv("XDG_RUNTIME_DIR", folder, 1), 0);
-    client_start(&c, act_serve, NULL);
-    assert_int_equal(uw_server_set_profile(c.server, "esp-bridge"), 0);
-    client_must_import(&c);
-    client_start_at(&second, stage_address(c.stage)); /* another loop stands for another process */
-    assert_int_equal(uw_server_set_profile(second.server, "esp-bridge"), 0);
-    assert_int_equal(client_import(&second, &fault), UW_ERROR_BUSY);
-    assert_non_null(strstr(uw_fault_text(&fault, text, sizeof(text)), "of this machine has it"));
-    uw_import_free(c.import);
-    c.import = NULL;
-    client_must_import(&second);
-    client_stop(&second);
-    client_stop(&c);
+    check_lock("esp-bridge", "1-1", "of this machine has it");
+    check_lock("p4", "1-1", "has a device of this server");
+    check_lock("p4", "1-2", "has a device of this server");
     unsetenv("XDG_RUNTIME_DIR");
     snprintf(command, sizeof(command), "rm -r %s", folder);
     assert_int_equal(system(command), 0);

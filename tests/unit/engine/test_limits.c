@@ -28,6 +28,8 @@ test_recognised(void **state)
         {"/espressif/usbip/usb1", "1-1", "poc"},
         {"/sys/devices/platform/virtual-dap.0", "2-1", "hq"},
         {"/renode/virtual/1-0", "1-0", "renode"},
+        {"/usb/device/1-1", "1-1", "p4"},
+        {"USB\\VID_0403&PID_6001\\A50285BI", "1-2", "windows"},
         {"", "", "linux"},
     };
 

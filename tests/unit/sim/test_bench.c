@@ -192,6 +192,34 @@ test_imports(void **state)
     stand_end(&s);
 }
 
+/* A device that a server took for free goes on working for who has it until another is let in. */
+static void
+test_freed_by_host(void **state)
+{
+    struct wire second;
+    struct stand s;
+    uint8_t status[2];
+
+    (void)state;
+    stand_new(&s, "p4");
+    stand_add(&s, "esp");
+    stand_run(&s);
+    wire_open_device(&w, &s, "1-1");
+    wire_open(&second, &s);
+    assert_int_equal(wire_import(&second, "1-1"), UW_OP_ST_NA);
+    wire_close(&second);
+    assert_int_equal(wire_write(&w, 0x01, "x", 1), 1);
+    assert_int_equal(wire_read(&w, 0x81, status, 1), 1);
+    (void)wire_submit(&w, 0x81, NULL, 64);
+    assert_int_equal(wire_control(&w, 0x80, 0, 0, 0, status, 2), 2);
+    wire_open_device(&second, &s, "1-1");
+    assert_int_equal(wire_write(&second, 0x01, "x", 1), 1);
+    assert_int_equal(wire_read(&second, 0x81, status, 1), 1); /* not the read that waited first */
+    wire_close(&second);
+    wire_close(&w);
+    stand_end(&s);
+}
+
 /* A URB of one connection says nothing to another. */
 static void
 test_two_devices(void **state)
@@ -484,6 +512,7 @@ main(void)
         cmocka_unit_test(test_listening),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_imports),
+        cmocka_unit_test(test_freed_by_host),
         cmocka_unit_test(test_two_devices),
         cmocka_unit_test(test_strictness),
         cmocka_unit_test(test_latency),

@@ -135,9 +135,10 @@ int uw_device_string(struct uw_device *device, uint8_t index, uint16_t language,
  * serial number if it had one, of several with that number the one in its place; else same port
  * path, whatever it is now but for a twin with another serial number; else the only device with the
  * same VID:PID; else, as in another mode, same vendor and serial number. Serial numbers are asked
- * of the devices themselves, of each once. Tries with pauses of 0.1 to 2 s until `timeout` is over;
- * 0 is one try, which takes what the server needs.
- * The old object is still to be freed.
+ * of the devices themselves, of each once. A device that came from a broker (broker.h) is looked
+ * for there as long as that is there, and then at its server, or at who holds it by then. Tries
+ * with pauses of 0.1 to 2 s until `timeout` is over; 0 is one try, which takes what the server
+ * needs. The old object is still to be freed.
  */
 int uw_device_find_again(struct uw_device *old, struct uw_usec timeout,
                          struct uw_device **ret_device, struct uw_fault *fault);

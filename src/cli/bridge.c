@@ -43,11 +43,13 @@ bridge_failed(struct bridge *b, const struct uw_fault *fault)
 void
 bridge_name(struct bridge *b)
 {
+    struct uw_device *device = uw_serial_device(b->port);
     struct uw_serial_info info;
 
     uw_serial_info(b->port, &info);
-    snprintf(b->name, sizeof(b->name), "%.80s, %s, interface %u",
-             uw_device_name(uw_serial_device(b->port)), info.chip, info.interface);
+    snprintf(b->name, sizeof(b->name), "%.80s, %s, interface %u", uw_device_name(device), info.chip,
+             info.interface);
+    b->held = uw_find_is_held(uw_device_info(device));
 }
 
 /* Nobody is there to get what comes for a port that is down. */
@@ -168,9 +170,21 @@ lost(struct bridge *b)
         b->finding = 1;
 }
 
+/* By what way it is reached from now on, where that is another one than before, or not the
+ * server's own. */
+static const char *
+way(int was_held, int is_held)
+{
+    return is_held    ? ", through the program that holds it"
+           : was_held ? ", from its server: nobody holds it any more"
+                      : "";
+}
+
 static void
 see_finder(struct bridge *b)
 {
+    int was_held = b->held;
+
     if (!b->finding || !atomic_load(&b->found))
         return;
     pthread_join(b->finder, NULL);
@@ -181,8 +195,8 @@ see_finder(struct bridge *b)
     }
     bridge_name(b);
     aside(b);
-    cli_remark(b->cli, "%s: back after %.1f s", b->name,
-               (double)(uw_now().us - b->lost_at.us) / 1e6);
+    cli_remark(b->cli, "%s: back after %.1f s%s", b->name,
+               (double)(uw_now().us - b->lost_at.us) / 1e6, way(was_held, b->held));
 }
 
 /* ---- the loop ---- */

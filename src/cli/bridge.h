@@ -53,6 +53,7 @@ struct bridge {
     struct uw_serial *port;
     char name[BRIDGE_NAME]; /* what messages call it */
     char label[64];         /* a short name that does not change: for files */
+    int held;               /* by another program, which shares it */
 
     uint8_t pending[BRIDGE_BUFFER]; /* from the face, not yet taken by the port */
     size_t pending_size;
@@ -83,7 +84,7 @@ int bridge_is_up(const struct bridge *bridge);
 /* A failed call on the port: says so once; the loop sees to an end of the port by itself. */
 void bridge_failed(struct bridge *bridge, const struct uw_fault *fault);
 
-/* What messages call it is what it now is. */
+/* What messages say of it is what it now is. */
 void bridge_name(struct bridge *bridge);
 
 /* Runs until all have ended, the duration is over or Ctrl-C. Returns an exit code. */

@@ -16,7 +16,7 @@
 struct share {
     struct share *next;
     struct uw_device *device;
-    struct uw_broker *broker; /* NULL: another process shares it */
+    struct uw_broker *broker; /* NULL: another process shares it, for as long as that is there */
     char address[256];
     struct uw_usec pause, next_try; /* while the device is gone */
 };
@@ -53,6 +53,15 @@ shares_free(struct shares *s)
     free(s);
 }
 
+/* Unless another process does it. */
+static int
+share(struct share *one, struct uw_fault *fault)
+{
+    return uw_find_is_held(uw_device_info(one->device))
+               ? 0
+               : uw_broker_new(one->device, &one->broker, fault);
+}
+
 static int
 get(struct cli *cli, const char *busid, struct share *one, struct uw_fault *fault)
 {
@@ -63,8 +72,8 @@ get(struct cli *cli, const char *busid, struct share *one, struct uw_fault *faul
     choice.busid = busid;
     r = uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &one->device,
                 NULL, fault);
-    if (r == 0 && !uw_find_is_held(uw_device_info(one->device)))
-        r = uw_broker_new(one->device, &one->broker, fault);
+    if (r == 0)
+        r = share(one, fault);
     if (r < 0)
         return r;
     snprintf(one->address, sizeof(one->address), "%s",
@@ -101,13 +110,23 @@ shares_add(struct shares *s, struct cli *cli, const char *busid, int leniently)
 /* ---- devices that come and go ---- */
 
 static void
-share_successor(struct share *one, struct uw_device *device)
+share_successor(struct share *one, struct uw_device *device, struct cli *cli)
 {
+    char text[UW_FAULT_TEXT_MAX];
+    struct uw_fault fault;
+    int r = 0;
+
     if (one->broker)
         uw_broker_replace(one->broker, device);
     uw_device_free(one->device);
     one->device = device;
     one->pause = uw_usec(0);
+    if (!one->broker)
+        r = share(one, &fault);
+    if (r < 0)
+        cli_remark(cli, "%s", uw_fault_text(&fault, text, sizeof(text)));
+    else
+        cli_remark(cli, "%s: shared again", uw_device_name(device));
 }
 
 static void
@@ -122,8 +141,7 @@ look(struct cli *cli, struct share *one)
     else if (uw_now().us < one->next_try.us)
         return;
     if (uw_device_find_again(one->device, uw_usec(0), &device, NULL) == 0) {
-        share_successor(one, device);
-        cli_remark(cli, "%s: shared again", uw_device_name(device));
+        share_successor(one, device, cli);
         return;
     }
     one->next_try = uw_usec_add(uw_now(), one->pause);

@@ -167,6 +167,16 @@ uw_server_pump(struct uw_server *server, struct uw_usec now)
     }
 }
 
+static const char *
+why_closed(const struct uw_import *im)
+{
+    if (im->tap_source.shared)
+        return "the program that held it has let go of it";
+    return uw_engine_is_mid_message(im->engine)
+               ? "the server closed the connection in the middle of a message"
+               : "the server closed the connection";
+}
+
 static void
 ended_by_peer(struct uw_import *im, int error, struct uw_usec now)
 {
@@ -183,11 +193,7 @@ ended_by_peer(struct uw_import *im, int error, struct uw_usec now)
     else if (error)
         uw_import_lost(im, UW_ERROR_CONNECTION_LOST, strerror(error), now);
     else
-        uw_import_lost(im, UW_ERROR_CONNECTION_LOST,
-                       uw_engine_is_mid_message(im->engine)
-                           ? "the server closed the connection in the middle of a message"
-                           : "the server closed the connection",
-                       now);
+        uw_import_lost(im, UW_ERROR_CONNECTION_LOST, why_closed(im), now);
 }
 
 /* How much to read into the loop's buffer. While large payloads come in only a little, so that the

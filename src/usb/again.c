@@ -87,17 +87,29 @@ uw_device_free_strangers(struct uw_device *d)
     free(d->strangers);
 }
 
-/* This loop has it, and had it already when the old one was still there. */
+/* The server whose device it is, even if a broker holds it. */
+static struct uw_server *
+origin_of(const struct uw_device *d)
+{
+    return d->origin ? d->origin : uw_import_server(d->import);
+}
+
+/* This loop has it, from the server or from a broker, and had it already when the old one was still
+ * there. */
 static int
 is_held_beside(const struct uw_device *old, const struct uw_device_info *info)
 {
-    const struct uw_import *im;
-    int r;
+    struct uw_import *im = NULL;
+    int r = 0;
 
     uw_loop_lock(old->loop);
-    im = uw_server_find_import_locked(uw_import_server(old->import), info->busid);
-    r = im && uw_import_status_locked(old->import) < 0 &&
-        !uw_import_is_later_locked(im, old->import);
+    while (!r && uw_import_status_locked(old->import) < 0 &&
+           (im = uw_loop_next_import_locked(old->loop, im))) {
+        const struct uw_device *d = (const struct uw_device *)uw_import_data(im);
+
+        r = d && uw_import_status_locked(im) == UW_OK && origin_of(d) == origin_of(old) &&
+            strcmp(d->info.busid, info->busid) == 0 && !uw_import_is_later_locked(im, old->import);
+    }
     uw_loop_unlock(old->loop);
     return r;
 }
@@ -115,6 +127,16 @@ is_shared_out(const struct uw_device *old)
 }
 
 /* ---- a candidate ---- */
+
+/* One try, at one server: its own, or the broker that had it. */
+struct search {
+    struct uw_device *old;
+    struct uw_server *server;
+    struct uw_device_list *list;
+    struct uw_usec timeout;
+    struct uw_device **ret_device;
+    struct uw_fault *fault;
+};
 
 enum tie {
     BY_SERIAL, /* its serial number has to be the same */
@@ -158,16 +180,15 @@ is_of_another(const struct uw_device *old, const struct uw_device *d)
 
 /* Imports a device of the list and looks whether it is the successor. */
 static int
-try_candidate(struct uw_device *old, const struct uw_device_info *info, enum tie tie,
-              struct uw_usec timeout, struct uw_device **ret_device, struct uw_fault *fault)
+try_candidate(const struct search *s, const struct uw_device_info *info, enum tie tie)
 {
-    struct uw_device *d = NULL;
+    struct uw_device *old = s->old, *d = NULL;
     int r;
 
     if (is_stranger(old, info) || is_held_beside(old, info))
         return UW_ERROR_NOT_FOUND;
-    r = (is_shared_out(old) ? uw_device_import_own : uw_device_import)(
-        uw_device_server(old), info->busid, timeout, &d, fault);
+    r = (is_shared_out(old) ? uw_device_import_own : uw_device_import)(s->server, info->busid,
+                                                                       s->timeout, &d, s->fault);
     if (r < 0)
         return r;
     if (is_of_another(old, d)) {
@@ -178,7 +199,7 @@ try_candidate(struct uw_device *old, const struct uw_device_info *info, enum tie
         uw_loop_lock(d->loop);
         memcpy(d->heir_of, old->info.busid, sizeof(d->heir_of));
         uw_loop_unlock(d->loop);
-        *ret_device = d;
+        *s->ret_device = d;
         return 0;
     }
     uw_device_free(d);
@@ -213,20 +234,19 @@ is_of_vendor(const struct uw_device *old, const struct uw_device_info *info)
 
 /* Those of a group that have the serial number: the one in its place before others. */
 static int
-try_serials(struct uw_device *old, const struct uw_device_list *list,
-            int (*is_in_group)(const struct uw_device *old, const struct uw_device_info *info),
-            struct uw_usec timeout, struct uw_device **ret_device, struct uw_fault *fault)
+try_serials(const struct search *s,
+            int (*is_in_group)(const struct uw_device *old, const struct uw_device_info *info))
 {
     int r = UW_ERROR_NOT_FOUND;
 
-    for (int in_place = 1; old->serial[0] && in_place >= 0; in_place--)
-        for (unsigned i = 0; i < list->count; i++) {
-            const struct uw_device_info *info = &list->infos[i];
+    for (int in_place = 1; s->old->serial[0] && in_place >= 0; in_place--)
+        for (unsigned i = 0; i < s->list->count; i++) {
+            const struct uw_device_info *info = &s->list->infos[i];
             int one;
 
-            if (is_in_place(old, info) != in_place || !is_in_group(old, info))
+            if (is_in_place(s->old, info) != in_place || !is_in_group(s->old, info))
                 continue;
-            one = try_candidate(old, info, BY_SERIAL, timeout, ret_device, fault);
+            one = try_candidate(s, info, BY_SERIAL);
             if (one == 0)
                 return 0;
             r = worse(r, one);
@@ -236,63 +256,56 @@ try_serials(struct uw_device *old, const struct uw_device_list *list,
 
 /* What is there now, unless it was asked for its serial number already. */
 static int
-try_place(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
-          struct uw_device **ret_device, struct uw_fault *fault)
+try_place(const struct search *s)
 {
-    for (unsigned i = 0; i < list->count; i++) {
-        const struct uw_device_info *info = &list->infos[i];
+    for (unsigned i = 0; i < s->list->count; i++) {
+        const struct uw_device_info *info = &s->list->infos[i];
 
-        if (is_in_place(old, info) && !(old->serial[0] && is_of_kind(old, info)))
-            return try_candidate(old, info, BY_PLACE, timeout, ret_device, fault);
+        if (is_in_place(s->old, info) && !(s->old->serial[0] && is_of_kind(s->old, info)))
+            return try_candidate(s, info, BY_PLACE);
     }
     return UW_ERROR_NOT_FOUND;
 }
 
 static int
-try_only_one(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
-             struct uw_device **ret_device, struct uw_fault *fault)
+try_only_one(const struct search *s)
 {
     const struct uw_device_info *kind = NULL;
     unsigned of_kind = 0;
 
-    for (unsigned i = 0; i < list->count; i++)
-        if (is_of_kind(old, &list->infos[i])) {
-            kind = &list->infos[i];
+    for (unsigned i = 0; i < s->list->count; i++)
+        if (is_of_kind(s->old, &s->list->infos[i])) {
+            kind = &s->list->infos[i];
             of_kind++;
         }
-    if (old->serial[0] || of_kind != 1)
+    if (s->old->serial[0] || of_kind != 1)
         return UW_ERROR_NOT_FOUND;
-    return try_candidate(old, kind, BY_PLACE, timeout, ret_device, fault);
+    return try_candidate(s, kind, BY_PLACE);
 }
 
 static int
-try_kind(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
-         struct uw_device **ret_device, struct uw_fault *fault)
+try_kind(const struct search *s)
 {
-    return try_serials(old, list, is_of_kind, timeout, ret_device, fault);
+    return try_serials(s, is_of_kind);
 }
 
 static int
-try_vendor(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
-           struct uw_device **ret_device, struct uw_fault *fault)
+try_vendor(const struct search *s)
 {
-    return try_serials(old, list, is_of_vendor, timeout, ret_device, fault);
+    return try_serials(s, is_of_vendor);
 }
 
 /* The ties between a device and its successor, the strongest first. */
-static int (*const ties[])(struct uw_device *old, const struct uw_device_list *list,
-                           struct uw_usec timeout, struct uw_device **ret_device,
-                           struct uw_fault *fault) = {try_kind, try_place, try_only_one,
+static int (*const ties[])(const struct search *s) = {try_kind, try_place, try_only_one,
                                                       try_vendor};
 
 static int
-try_ties(struct uw_device *old, const struct uw_device_list *list, struct uw_usec timeout,
-         struct uw_device **ret_device, struct uw_fault *fault)
+try_ties(const struct search *s)
 {
     int r = UW_ERROR_NOT_FOUND;
 
     for (size_t i = 0; i < sizeof(ties) / sizeof(ties[0]); i++) {
-        int one = ties[i](old, list, timeout, ret_device, fault);
+        int one = ties[i](s);
 
         if (one == 0)
             return 0;
@@ -302,28 +315,45 @@ try_ties(struct uw_device *old, const struct uw_device_list *list, struct uw_use
 }
 
 static int
-try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
-          struct uw_fault *fault)
+try_at(struct search *s)
 {
-    struct uw_server *server = uw_device_server(old);
-    struct uw_device_list *list;
+    struct uw_device *old = s->old;
     struct uw_choice choice;
     unsigned sources = is_shared_out(old) ? UW_FIND_OURS : UW_FIND_OURS | UW_FIND_HELD;
-    int r = uw_find_list_with(server, sources, timeout, &list, fault);
+    int r = uw_find_list_with(s->server, sources, s->timeout, &s->list, s->fault);
 
     if (r < 0)
         return r;
-    forget_strangers(old, list);
-    r = try_ties(old, list, timeout, ret_device, fault);
+    forget_strangers(old, s->list);
+    r = try_ties(s);
     if (r == UW_ERROR_NOT_FOUND) {
         uw_choice_init(&choice);
         choice.vid = old->info.vid;
         choice.pid = old->info.pid;
         choice.serial = old->serial[0] ? old->serial : NULL;
-        uw_find_not_found(server, &choice, list, fault);
+        uw_find_not_found(s->server, &choice, s->list, s->fault);
     }
-    uw_device_list_free(list);
+    uw_device_list_free(s->list);
     return r;
+}
+
+/* As long as the broker that had it is there, its holder looks for the device, and is the one to
+ * have it; after that everybody may. */
+static int
+try_again(struct uw_device *old, struct uw_usec timeout, struct uw_device **ret_device,
+          struct uw_fault *fault)
+{
+    struct search s = {.old = old,
+                       .server = uw_import_server(old->import),
+                       .timeout = timeout,
+                       .ret_device = ret_device,
+                       .fault = fault};
+    int r = try_at(&s);
+
+    if (r != UW_ERROR_CONNECT || !old->origin)
+        return r;
+    s.server = old->origin;
+    return try_at(&s);
 }
 
 int

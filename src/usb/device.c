@@ -150,6 +150,7 @@ destroy(struct uw_device *d)
     }
     uw_shared_free(d);
     uw_device_free_strangers(d);
+    uw_server_free(d->origin);
     free(d->interfaces);
     free(d);
 }
@@ -301,6 +302,15 @@ import_once(struct uw_server *server, const char *busid, struct uw_usec until,
     return r;
 }
 
+static void
+note_origin(struct uw_device *d, struct uw_server *server)
+{
+    uw_loop_lock(d->loop);
+    if (!d->origin)
+        d->origin = uw_server_ref(server);
+    uw_loop_unlock(d->loop);
+}
+
 /* The same, from the broker that holds it. 1: none does, or it has just let go. */
 static int
 import_held(struct uw_server *server, const char *busid, struct uw_usec until,
@@ -316,6 +326,8 @@ import_held(struct uw_server *server, const char *busid, struct uw_usec until,
         return 1;
     r = import_once(broker, busid, until, ret_device, fault);
     uw_server_free(broker);
+    if (r == 0)
+        note_origin(*ret_device, server);
     return r == UW_ERROR_NO_DEVICE || r == UW_ERROR_CONNECT || r == UW_ERROR_CONNECTION_LOST ? 1
                                                                                              : r;
 }

@@ -49,6 +49,7 @@ struct uw_device {
     unsigned refs;
     struct uw_loop *loop;
     struct uw_import *import;
+    struct uw_server *origin; /* whose device a broker holds; NULL: its import's own */
     struct uw_device_info info;
     struct uw_interface_class *interfaces;
     char name[400];

@@ -148,6 +148,8 @@ uw_urb_fault_locked(const struct uw_urb *urb, struct uw_fault *f)
         uw_fault_advice(f, "this server does one transfer at a time for all its devices, and an "
                            "unanswered read may hold it: make that device send, or restart the "
                            "server");
+    else if (urb->x.status == UW_ERROR_CONNECTION_LOST && urb->device && urb->device->shared)
+        uw_fault_advice(f, "import the device again: its server has it back");
     else
         uw_fault_advice(f, "%s", advice(urb));
 }

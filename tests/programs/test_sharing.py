@@ -141,6 +141,42 @@ def test_a_board_that_comes_back_as_another():
             assert out == 'from the loader\n0xb1 0912b100\n', out
 
 
+def test_a_port_goes_on_whoever_holds_its_board():
+    """The server itself, a hold that began while the port looked for its board, and when that ends the
+    server again; with the settings, without which this board answers nothing."""
+    board, reconnect = 'ft232r:baud=19200', ('--rfc2217', '0', '--reconnect', '60')
+    with contextlib.ExitStack() as stack:
+        with Board(board) as bench:
+            port = stack.enter_context(Port(bench, *BOARD, *reconnect))
+            console = stack.enter_context(open_port(port.where, baudrate=19200))
+            echoes(console)
+        port.said('looking for it')
+        stack.callback(port.process.send_signal, signal.SIGCONT)
+        port.process.send_signal(signal.SIGSTOP)
+        bench = stack.enter_context(Board(board, port=bench.address.split(':')[1]))
+        with held(bench):
+            port.process.send_signal(signal.SIGCONT)
+            port.said(', through the program that holds it')
+            echoes(console)
+            assert bench.counts() == [1, 0, 0]
+        port.said('the program that held it has let go of it')
+        port.said(', from its server: nobody holds it any more')
+        echoes(console)
+
+
+def test_a_board_stays_with_its_holder():
+    """Which looks for it as the port does that uses it."""
+    with Board('acm-echo:touch1200=1') as bench, held(bench) as hold, \
+            Port(bench, *BOARD, '--rfc2217', '0', '--reconnect', '60') as port:
+        with open_port(port.where, baudrate=1200) as console:
+            console.dtr = False
+            port.said(', through the program that holds it')
+            assert '1209:00b1' in hold.stdout.readline()
+            console.baudrate = 115200
+            echoes(console)
+        assert bench.counts()[0] == 2
+
+
 PYUSB = '''
 import sys, usb.core
 d = usb.core.find(idVendor=0x1209, idProduct=0x000b)
@@ -191,6 +227,25 @@ def test_what_programs_leave_the_next_one_finds():
         assert plain(package, BACKEND, *place) == ['00c20000000008']
         plain(package, URL, *place)
         assert bench.counts() == [1, 0, 0]
+
+
+def test_run_takes_over_what_was_held():
+    """What runs keeps the devices that it was given, also when their holder ends before it."""
+    python = need_module('usb.core')
+    script = f'{PYUSB}\nsys.stdin.readline()\n{PYUSB}'
+    with Board('daplink') as bench, contextlib.ExitStack() as stack:
+        with held(bench):
+            program = stack.enter_context(
+                bench.start(python, '-u', '-c', script, options=BOARD, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            said = Lines(program.stderr)
+            assert program.stdout.readline()
+        said.wait('shared again')
+        program.stdin.write('\n')
+        program.stdin.flush()
+        assert program.stdout.readline()
+        assert program.wait(PATIENCE) == 0, said.to_the_end()
+        assert bench.counts()[0] == 2
 
 
 main(sys.modules[__name__])

@@ -51,7 +51,7 @@ static inline uint16_t
 uw_rd_be16(struct uw_reader *r)
 {
     const uint8_t *p = uw_rd_take(r, 2);
-    return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+    return (uint16_t)(p ? p[0] << 8 | p[1] : 0);
 }
 
 static inline uint32_t
@@ -65,7 +65,7 @@ static inline uint16_t
 uw_rd_le16(struct uw_reader *r)
 {
     const uint8_t *p = uw_rd_take(r, 2);
-    return p ? (uint16_t)(p[1] << 8 | p[0]) : 0;
+    return (uint16_t)(p ? p[1] << 8 | p[0] : 0);
 }
 
 static inline uint32_t

@@ -23,7 +23,8 @@
  * are read only where that can do no harm: chips that answer by themselves (FTDI) or can be asked
  * first (CP210x) in the background, others only while somebody waits in uw_serial_read or
  * uw_serial_wait, or, for who polls uw_serial_fd, from what was written until an answer came;
- * writes then wait for the device and fail with HELD when such a read is in their way.
+ * writes then wait for the device and fail with HELD when such a read is in their way. A device
+ * that mostly speaks unasked is better read all the time, see uw_serial_config.read_ahead.
  *
  * DTR and RTS. Boards with a reset circuit look at both lines, so a change of one is held for up to
  * 2 ms and sent together with a following change of the other in one request; setting a line to
@@ -85,6 +86,9 @@ struct uw_serial_config {
                      * tell by themselves (CP210x), 10 to 60000; 0: they are asked by
                      * uw_serial_lines only; 0 */
     int hang_up;    /* 1: closing drops DTR and RTS in one request, if this port raised one; 1 */
+    int read_ahead; /* 1: read ahead on every server. Where an open read blocks everything else,
+                     * all that is written, and all other clients, wait for the device to say
+                     * something; 0 */
 };
 
 /* Every field "leave it". */
@@ -96,6 +100,8 @@ struct uw_serial_info {
     const char *chip;   /* "CP2105"; as far as it is known without asking; static */
     unsigned interface; /* bInterfaceNumber to ask for */
     unsigned index;     /* which port of the device, from 0 */
+    int reads_ahead;    /* 0: what the device says is not read before somebody waits for it, see
+                         * uw_serial_config.read_ahead; as far as the server is known by now */
 };
 
 /* The serial ports of a device by index from 0: 1, and 0 past the end. No I/O. */
@@ -108,11 +114,11 @@ int uw_serial_port_at(struct uw_device *device, unsigned index, struct uw_serial
  *
  * The keys choose the device (vid, pid in hex; serial; wait: seconds to wait for it) and its port
  * (interface), or are settings: baud, format ("8N1", "7E1", "8N1.5"), flow (none, rtscts, xonxoff),
- * dtr, rts (0 or 1), latency (ms). %XX is understood. What the URL says counts before `config`
- * (NULL: defaults). Free with uw_serial_free.
- * Errors: INVALID (URL or settings), those of uw_find, NOT_FOUND (no serial port, or not that
- * interface), AMBIGUOUS (several ports, none chosen), NOT_SUPPORTED (a setting that the chip
- * cannot do), BUSY (the port is open already), NO_MEMORY, and any of a transfer.
+ * dtr, rts, readahead (0 or 1), latency (ms). %XX is understood. What the URL says counts before
+ * `config` (NULL: defaults). Free with uw_serial_free. Errors: INVALID (URL or settings), those of
+ * uw_find, NOT_FOUND (no serial port, or not that interface), AMBIGUOUS (several ports, none
+ * chosen), NOT_SUPPORTED (a setting that the chip cannot do), BUSY (the port is open already),
+ * NO_MEMORY, and any of a transfer.
  */
 int uw_serial_open(struct uw_loop *loop, const char *url, const struct uw_serial_config *config,
                    struct uw_serial **ret_port, struct uw_fault *fault);

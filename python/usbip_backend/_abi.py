@@ -110,7 +110,7 @@ class SerialConfig(c.Structure):
                 ('parity', c.c_int), ('stop_bits', c.c_int), ('flow', c.c_int), ('xon', c.c_int),
                 ('xoff', c.c_int), ('dtr', c.c_int), ('rts', c.c_int), ('latency', c.c_int),
                 ('interface', c.c_int), ('buffer', c.c_int), ('poll_lines', c.c_int),
-                ('hang_up', c.c_int)]
+                ('hang_up', c.c_int), ('read_ahead', c.c_int)]
 
 
 class SerialCounts(c.Structure):

@@ -3,7 +3,7 @@
     usbip://HOST[:PORT][/BUSID][?KEY=VALUE&...]
 
 Keys choose the device (vid, pid, serial, wait) and its port (interface), set it up (baud, format,
-flow, latency), or, with reconnect=SECONDS, have a device that was lost looked for that long before
+flow, latency, readahead), or, with reconnect=SECONDS, have a device that was lost looked for that long before
 SerialException is raised; each time that happens a warning is logged.
 """
 import ctypes as c

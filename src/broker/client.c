@@ -78,8 +78,9 @@ describe(const struct uw_broker *b, struct uw_device_info *info)
     const struct uw_profile *p = uw_import_profile_locked(b->device->import);
 
     *info = b->device->info;
-    snprintf(info->path, sizeof(info->path), UW_SHARED_PATH "%s%.200s", p->name,
-             b->device->info.path);
+    if (!(p->flags & UW_PROF_SHARED)) /* else it says so already */
+        snprintf(info->path, sizeof(info->path), UW_SHARED_PATH "%s:%.200s", p->name,
+                 b->device->info.path);
     info->configuration_value = (uint8_t)b->device->value;
 }
 

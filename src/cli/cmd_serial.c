@@ -101,6 +101,7 @@ read_config(struct serial *s)
     c->rts = number(s->cli, OPT_RTS);
     c->interface = number(s->cli, OPT_INTERFACE);
     c->latency = number(s->cli, OPT_LATENCY_TIMER);
+    c->read_ahead = cli_has(s->cli, OPT_READ_AHEAD);
     if (s->ports.face == &face_rfc2217)
         c->poll_lines = POLL_LINES_MS;
     if (format && read_format(c, format) < 0)

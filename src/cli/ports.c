@@ -106,6 +106,13 @@ ports_open(struct ports *p, struct uw_device *device, int interface, int several
     p->count++;
     bridge_name(b);
     uw_serial_info(b->port, &info);
+    if (!info.reads_ahead)
+        cli_remark(
+            p->cli,
+            "%s: this server does one transfer at a time: what the device says is read only "
+            "when it was written to; --read-ahead reads all the time, and then what is written "
+            "waits until the device speaks",
+            b->name);
     if (p->argument)
         label(b, device, info.interface, several);
     return 0;

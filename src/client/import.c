@@ -123,6 +123,14 @@ uw_import_profile_locked(const struct uw_import *im)
     return im->engine ? uw_engine_profile(im->engine) : im->server->profile;
 }
 
+const struct uw_profile *
+uw_import_origin_locked(const struct uw_import *im)
+{
+    const struct uw_profile *p = uw_import_profile_locked(im);
+
+    return p->flags & UW_PROF_SHARED ? uw_profile_origin(im->info.path) : p;
+}
+
 struct uw_engine *
 uw_import_engine_locked(struct uw_import *im)
 {

@@ -125,6 +125,8 @@ const char *uw_import_why_locked(const struct uw_import *import);
 unsigned uw_import_generation_locked(const struct uw_import *import);
 
 const struct uw_profile *uw_import_profile_locked(const struct uw_import *import);
+/* Behind a broker that of the server that has the device. */
+const struct uw_profile *uw_import_origin_locked(const struct uw_import *import);
 struct uw_engine *uw_import_engine_locked(struct uw_import *import);
 
 /* Submits a URB whose x part is complete but for the deadline; sends at once what can be sent, or,

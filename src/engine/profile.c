@@ -2,9 +2,11 @@
  * profile.c - finding and refining the profile of a server
  */
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/profile.h"
+#include "wire/shared.h"
 
 static const struct uw_profile profiles[UW_PROFILE_COUNT] = {
 #define UW_PROFILE_X(id, name, text, path, busid, dialect, n, scope, per_ep, in, out, flags)       \
@@ -50,6 +52,18 @@ uw_profile_recognise(const struct uw_device_info *info)
             return p;
     }
     return &profiles[UW_PROFILE_LINUX];
+}
+
+const struct uw_profile *
+uw_profile_origin(const char *path)
+{
+    char name[32];
+    const struct uw_profile *p;
+
+    if (sscanf(path, UW_SHARED_PATH "%31[^:]", name) != 1)
+        name[0] = '\0';
+    p = uw_profile_by_name(name);
+    return p ? p : &profiles[UW_PROFILE_LINUX];
 }
 
 const struct uw_profile *

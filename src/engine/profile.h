@@ -70,6 +70,10 @@ const struct uw_profile *uw_profile_by_name(const char *name);
 /* The profile for a device record; the Linux row when none matches. */
 const struct uw_profile *uw_profile_recognise(const struct uw_device_info *info);
 
+/* That of the server that has a device behind a broker, by the path the broker gives it; the Linux
+ * row when that says nothing. */
+const struct uw_profile *uw_profile_origin(const char *path);
+
 /* The profile after an observation: `profile` itself where that says nothing new. */
 const struct uw_profile *uw_profile_refine(const struct uw_profile *profile,
                                            enum uw_observation seen);

@@ -52,12 +52,13 @@ port_at(struct uw_device *d, unsigned index, struct serial_chip *ret_chip)
 }
 
 static void
-tell_chip(const struct serial_chip *chip, struct uw_serial_info *ret)
+tell_chip(const struct serial_chip *chip, enum serial_reading reading, struct uw_serial_info *ret)
 {
     ret->driver = chip->driver->name;
     ret->chip = chip->name;
     ret->interface = chip->interface;
     ret->index = chip->index;
+    ret->reads_ahead = reading != SERIAL_READ_WHEN_WAIT;
 }
 
 int
@@ -67,7 +68,9 @@ uw_serial_port_at(struct uw_device *d, unsigned index, struct uw_serial_info *re
 
     if (!port_at(d, index, &chip))
         return 0;
-    tell_chip(&chip, ret);
+    uw_loop_lock(d->loop);
+    tell_chip(&chip, serial_reading_locked(&chip, d), ret);
+    uw_loop_unlock(d->loop);
     return 1;
 }
 
@@ -209,6 +212,7 @@ open_port(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault
         return r;
     p->line = serial_line_merge(&standard, c);
     p->hang_up = c->hang_up != 0;
+    p->read_ahead = c->read_ahead > 0;
     p->poll_lines = c->poll_lines > 0 ? (unsigned)c->poll_lines : 0;
     serial_lines_init(p);
     r = serial_pump_init(p, c->buffer >= 0 ? (size_t)c->buffer : BUFFER);
@@ -418,7 +422,7 @@ void
 uw_serial_info(struct uw_serial *p, struct uw_serial_info *ret)
 {
     uw_loop_lock(p->loop);
-    tell_chip(&p->chip, ret);
+    tell_chip(&p->chip, p->reading, ret);
     uw_loop_unlock(p->loop);
 }
 

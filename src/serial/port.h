@@ -78,6 +78,7 @@ struct uw_serial {
     unsigned pending;       /* which of them the chip was not told yet */
     int breaking;
     int hang_up;
+    int read_ahead;
     unsigned poll_lines;
 
     int status; /* why the port ended */
@@ -134,6 +135,8 @@ void serial_pump_free(struct uw_serial *port);
 /* Submits what has to be: at once, which a completion must not do, or soon. */
 void serial_pump_locked(struct uw_serial *port);
 void serial_pump_now(struct uw_serial *port);
+/* When such a port of that device may be read, as far as its server is known by now. */
+enum serial_reading serial_reading_locked(const struct serial_chip *chip, struct uw_device *device);
 /* Drops input, what the engine keeps of it included, and starts reading again. */
 void serial_pump_flush_input(struct uw_serial *port);
 void serial_pump_flush_output(struct uw_serial *port);

@@ -282,21 +282,28 @@ pump_writes(struct uw_serial *p)
     }
 }
 
+enum serial_reading
+serial_reading_locked(const struct serial_chip *chip, struct uw_device *device)
+{
+    const struct uw_profile *profile = uw_import_origin_locked(device->import);
+
+    /* Where an empty read is answered, an open one is in nobody's way for long. */
+    if (!(profile->flags & UW_PROF_NO_SPECULATIVE_IN) || chip->driver->answers ||
+        profile->flags & UW_PROF_EMPTY_IS_IDLE)
+        return SERIAL_READ_ALWAYS;
+    return chip->driver->counts ? SERIAL_READ_ASKED : SERIAL_READ_WHEN_WAIT;
+}
+
 /* How much may be open at this server, and when: as it is known by now. */
 static void
 choose_reading(struct uw_serial *p)
 {
-    const struct uw_profile *profile = uw_import_profile_locked(p->device->import);
+    const struct uw_profile *profile = uw_import_origin_locked(p->device->import);
 
     p->depth = SERIAL_READS;
     if (profile->in_flight && profile->in_flight / 2 < p->depth)
         p->depth = profile->in_flight / 2 ? profile->in_flight / 2 : 1;
-    p->reading = SERIAL_READ_ALWAYS;
-    /* Where an empty read is answered, an open one is in nobody's way for long. */
-    if (!(profile->flags & UW_PROF_NO_SPECULATIVE_IN) || p->chip.driver->answers ||
-        profile->flags & UW_PROF_EMPTY_IS_IDLE)
-        return;
-    p->reading = p->chip.driver->counts ? SERIAL_READ_ASKED : SERIAL_READ_WHEN_WAIT;
+    p->reading = p->read_ahead ? SERIAL_READ_ALWAYS : serial_reading_locked(&p->chip, p->device);
 }
 
 void

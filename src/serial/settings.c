@@ -45,6 +45,7 @@ serial_check_config(const struct uw_serial_config *c, struct uw_fault *fault)
         {"the input buffer", c->buffer, BUFFER_MIN, BUFFER_MAX},
         {"the time between polls", c->poll_lines, 0, 60000},
         {"hanging up", c->hang_up, 0, 1},
+        {"reading ahead", c->read_ahead, 0, 1},
     };
 
     if (c->size != sizeof(*c))
@@ -155,6 +156,8 @@ keep(struct uw_serial *p, const struct serial_line *line, const struct uw_serial
     take(&p->poll_lines, c->poll_lines);
     if (c->hang_up >= 0)
         p->hang_up = c->hang_up;
+    if (c->read_ahead >= 0)
+        p->read_ahead = c->read_ahead;
 }
 
 /* A port that has ended, and may be opened again. */
@@ -239,6 +242,7 @@ uw_serial_get_config(struct uw_serial *p, struct uw_serial_config *c)
     c->buffer = (int)p->input.size;
     c->poll_lines = (int)p->poll_lines;
     c->hang_up = p->hang_up;
+    c->read_ahead = p->read_ahead;
     uw_loop_unlock(p->loop);
 }
 

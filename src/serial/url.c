@@ -124,6 +124,12 @@ read_rts(struct serial_url *u, const char *s)
 }
 
 static int
+read_read_ahead(struct serial_url *u, const char *s)
+{
+    return read_number(s, 10, 1, &u->config.read_ahead);
+}
+
+static int
 find_word(const char *const *words, const char *s)
 {
     for (int i = 0; words[i]; i++)
@@ -164,7 +170,7 @@ static const struct {
     {"vid", read_vid},       {"pid", read_pid},         {"serial", read_serial},
     {"wait", read_wait},     {"baud", read_baud},       {"interface", read_interface},
     {"format", read_format}, {"flow", read_flow},       {"dtr", read_dtr},
-    {"rts", read_rts},       {"latency", read_latency},
+    {"rts", read_rts},       {"latency", read_latency}, {"readahead", read_read_ahead},
 };
 
 static int
@@ -215,8 +221,9 @@ serial_url_parse(const char *url, struct serial_url *u, struct uw_fault *fault)
         return 0;
     uw_fault_set(fault, UW_ERROR_INVALID, "open '%s'", url);
     uw_fault_came(fault, 0, "'%s' makes no sense", wrong);
-    uw_fault_advice(fault, "usbip://HOST[:PORT][/BUSID][?KEY=VALUE&...] with the keys vid, pid, "
-                           "serial, wait, interface, baud, format, flow, dtr, rts, latency");
+    uw_fault_advice(fault,
+                    "usbip://HOST[:PORT][/BUSID][?KEY=VALUE&...] with the keys vid, pid, "
+                    "serial, wait, interface, baud, format, flow, dtr, rts, latency, readahead");
     return UW_ERROR_INVALID;
 }
 
@@ -246,6 +253,7 @@ complete(struct uw_serial_config *c, const struct uw_serial_config *from)
     c->buffer = from->buffer;
     c->poll_lines = from->poll_lines;
     c->hang_up = from->hang_up;
+    c->read_ahead = either(c->read_ahead, from->read_ahead);
 }
 
 int

@@ -19,7 +19,7 @@
 #define UW_WIRE_SHARED_H
 
 /* How the path of a device behind a broker begins; the profile of its server and its path there
- * follow: "usbwire:linux/sys/devices/...". */
+ * follow: "usbwire:linux:/sys/devices/...". */
 #define UW_SHARED_PATH "usbwire:"
 
 #define UW_SHARED_TYPE       0xe0

@@ -1,5 +1,7 @@
 """What the tests of unmodified programs share: a simulated bench, `usbwire run`, and TAP."""
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,6 +109,19 @@ def succeeded(done):
     assert done.returncode == 0, \
         f'exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done.stdout
+
+
+@contextlib.contextmanager
+def held(bench, *choice):
+    """A device, for as long as the block lasts."""
+    with subprocess.Popen([USBWIRE, 'hold', '-H', bench.address, *choice], env=ENV,
+                          text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert 'held until Ctrl-C' in process.stdout.readline()
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
 
 
 def main(module):

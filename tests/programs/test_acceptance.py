@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 
-from bench import BUILD, ENV, USBWIRE, Bench, main, need_module, succeeded
+from bench import BUILD, ENV, USBWIRE, Bench, main, held, need_module, succeeded
 from ports import PATIENCE, Port, Terminal, echoes, open_port, pty_port
 from test_boards import reset_usb_jtag
 from test_serial import Loader
@@ -105,6 +105,25 @@ def test_idle():
                 echoes(console, b'after %d s' % pause)
 
     together(one, [(s, d, FACES[(i + k) % 4]) for i, s in enumerate(SERVERS) for k, d in enumerate(CONSOLES)])
+
+
+def test_a_board_that_speaks_unasked():
+    """On the first bridges an open read is in everybody's way: it has to be asked for, and that is said."""
+    for face in ('--rfc2217', '--pty'):
+        with served('g0', 'acm-echo:far=source') as bench, \
+                console_on(face, bench, '--dtr', '1', '--read-ahead') as console:
+            said = console.read(200)
+            assert len(said) == 200, said
+    with served('g0', 'acm-echo') as bench, Port(bench, '--tcp', '0') as port:
+        port.said('--read-ahead reads all the time')
+
+
+def test_a_console_through_a_hold():
+    """An open read is in everybody's way there, too."""
+    for device in ('acm-echo', 'ch340', 'cp2102n'):
+        with served('g0', device) as bench, held(bench, '-b', '1-2'), console_on('--tcp', bench) as console:
+            echoes(console, b'held')
+            echoes(console, b'and again')
 
 
 READ = '''

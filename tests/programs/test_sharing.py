@@ -1,13 +1,11 @@
 """Several programs use one board: what each of them sees, and what the server sees of it - one import,
 and no reset. Debian's interpreter runs this."""
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
 
-from bench import BUILD, ENV, USBWIRE, main, need, need_module, succeeded
+from bench import BUILD, ENV, held, main, need, need_module, succeeded
 from ports import PATIENCE, Chip, Lines, Port, echoes, open_port
 
 BOARD = ('-b', '1-1')
@@ -19,18 +17,6 @@ class Board(Chip):
     def counts(self):
         return [sum(f'1-1 {word}\n' in line for line in self.wire.all)
                 for word in ('imported', 'released', 'reset')]
-
-
-@contextlib.contextmanager
-def held(bench):
-    with subprocess.Popen([USBWIRE, 'hold', '-H', bench.address, *BOARD], env=ENV, text=True,
-                          stdout=subprocess.PIPE) as process:
-        try:
-            assert 'held until Ctrl-C' in process.stdout.readline()
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-    assert process.returncode == 0
 
 
 class Console:
@@ -74,7 +60,7 @@ def test_a_console_and_a_debugger_side_by_side():
     need('openocd')
     for personality in ('linux', 'linux-hiding'):
         with Board('daplink', options=('--personality', personality)) as bench:
-            with held(bench), Port(bench, *BOARD, '--rfc2217', '0') as port, Console(port.where):
+            with held(bench, *BOARD), Port(bench, *BOARD, '--rfc2217', '0') as port, Console(port.where):
                 debug(bench)
                 debug(bench, options=('--vid', '1209'))
                 assert bench.counts() == [1, 0, 0]
@@ -217,7 +203,7 @@ def test_what_programs_leave_the_next_one_finds():
         return succeeded(subprocess.run([python, '-c', *words], env=env, capture_output=True,
                                         text=True, check=False, timeout=60)).split()[-1:]
 
-    with Board('daplink') as bench, held(bench):
+    with Board('daplink') as bench, held(bench, *BOARD):
         place = bench.address.split(':')
         direct['USBWIRE_SERVERS'] = bench.address
         succeeded(bench.run(python, '-c', PYUSB, '80250000000008', options=BOARD))

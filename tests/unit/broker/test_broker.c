@@ -29,7 +29,7 @@ test_descriptors_and_data(void **state)
     (void)state;
     assert_int_equal(uw_broker_clients(s->broker), 2);
     assert_string_equal(uw_server_profile(uw_device_server(s->one.device)), "broker");
-    assert_int_equal(memcmp(uw_device_info(s->one.device)->path, "usbwire:linux/sys/", 18), 0);
+    assert_int_equal(memcmp(uw_device_info(s->one.device)->path, "usbwire:linux:/sys/", 19), 0);
     assert_int_equal(uw_device_descriptor(s->one.device)->idVendor, 0x303a);
     assert_int_equal(uw_device_configuration(s->one.device), 1);
     assert_int_equal(uw_device_string(s->two.device, 3, 0, text, sizeof(text), LONG, NULL), 2);

@@ -43,6 +43,18 @@ test_recognised(void **state)
     }
 }
 
+/* Of a device behind a broker. */
+static void
+test_origin(void **state)
+{
+    (void)state;
+    assert_string_equal(uw_profile_origin("usbwire:esp-bridge:/esp-usb-host/1-2")->name,
+                        "esp-bridge");
+    assert_string_equal(uw_profile_origin("usbwire:no such:/1-2")->name, "linux");
+    assert_string_equal(uw_profile_origin("usbwire:")->name, "linux");
+    assert_string_equal(uw_profile_origin("/sys/devices")->name, "linux");
+}
+
 static void
 test_profiles_are_sane(void **state)
 {
@@ -420,6 +432,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recognised),
+        cmocka_unit_test(test_origin),
         cmocka_unit_test(test_profiles_are_sane),
         cmocka_unit_test(test_refined),
         cmocka_unit_test(test_refined_by_a_timeout),

@@ -289,6 +289,37 @@ test_one_who_polls(void **state)
     }
 }
 
+/* What is said unasked is heard by who wants that, and then what is written has to wait for it. */
+static void
+test_who_reads_ahead(void **state)
+{
+    static const char *const devices[] = {"ch340:far=source,baud=9600",
+                                          "acm-echo:far=source,baud=9600"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct rig *r = rig_new(devices[i], "g0");
+        struct uw_serial *p = rig_open(r, "baud=9600&dtr=1&readahead=1");
+        struct pollfd fd = {.fd = uw_serial_fd(p), .events = POLLIN};
+        struct uw_serial_config off;
+        struct uw_serial_info info;
+        char in[4];
+
+        uw_serial_info(p, &info);
+        assert_int_equal(info.reads_ahead, 1);
+        assert_int_equal(poll(&fd, 1, 20000), 1);
+        assert_int_equal(uw_serial_read(p, in, sizeof(in), sizeof(in), SOON, NULL), sizeof(in));
+        assert_int_equal(uw_serial_write(p, "x", 1, SOON, NULL), 1);
+        assert_int_equal(uw_serial_drain(p, SOON, NULL), 0);
+        uw_serial_config_init(&off);
+        off.read_ahead = 0;
+        assert_int_equal(uw_serial_set_config(p, &off, NULL), 0);
+        uw_serial_info(p, &info);
+        assert_int_equal(info.reads_ahead, 0);
+        close_chip(r, p);
+    }
+}
+
 static void
 test_held(void **state)
 {
@@ -316,6 +347,7 @@ main(void)
         cmocka_unit_test(test_much),
         cmocka_unit_test(test_one_transfer_at_a_time),
         cmocka_unit_test(test_one_who_polls),
+        cmocka_unit_test(test_who_reads_ahead),
         cmocka_unit_test(test_held),
     };
 

@@ -69,9 +69,9 @@ def a_failed_transfer_is_1(lab):
               'status -32 (EPIPE', 'clear-halt')
         _says(bench('write', '-e', '1', '00', status=1), name, 'bulk OUT 0x01, 1 byte: ', 'stall',
               'status -32')
-        _says(bench('read', '-e', '0x82', '--timeout', '0.2', status=1), name,
+        _says(bench('read', '-e', '0x82', '--timeout', '1', status=1), name,
               'bulk IN 0x82, 512 bytes: ', 'no answer in time', 'allow more time')
-        _says(bench('write', '-e', '2', '00', '--timeout', '0.2', status=1), name, 'bulk OUT 0x02',
+        _says(bench('write', '-e', '2', '00', '--timeout', '1', status=1), name, 'bulk OUT 0x02',
               'no answer in time', 'allow more time')
         _says(bench('read', '-e', '0x83', status=1), name, 'bulk IN 0x83', 'more than was asked',
               'status -75 (EOVERFLOW', 'multiple')
@@ -79,7 +79,7 @@ def a_failed_transfer_is_1(lab):
         _says(bench(*vendor, '0x13', status=1), name,
               'control OUT 40 13 wValue 0000 wIndex 0000, 0 bytes: ', 'status -32',
               'does not know this request')
-        _says(bench(*vendor, '0x12', '--timeout', '0.2', status=1), name, 'control OUT 40 12',
+        _says(bench(*vendor, '0x12', '--timeout', '1', status=1), name, 'control OUT 40 12',
               'no answer in time', 'allow more time')
         _says(bench(*vendor, '0x10', status=1), name, 'control OUT 40 10', 'gone', 'status -108',
               'find it again')
@@ -88,7 +88,7 @@ def a_failed_transfer_is_1(lab):
 @test
 def several_reads_that_bring_nothing_are_1(lab):
     with lab.bench('--device', 'faulty') as bench:
-        done = bench('read', '-e', '0x82', '-c', '4', '--timeout', '0.2', status=1)
+        done = bench('read', '-e', '0x82', '-c', '2', '--timeout', '1', status=1)
         _says(done, 'bulk IN 0x82, 512 bytes: ', 'no answer in time', '--timeout')
 
 
@@ -150,7 +150,7 @@ def what_is_no_usbip_server_is_3(lab):
 @test
 def a_server_that_says_nothing_is_3_in_time(lab):
     with Server(b'', linger=True) as server:
-        done = lab.usbwire('-H', server.host, '--timeout', '0.3', 'list', status=3)
+        done = lab.usbwire('-H', server.host, '--timeout', '1', 'list', status=3)
         _says(done, server.host, 'list devices: no answer in time (connected, but no answer came)')
 
 

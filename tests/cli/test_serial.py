@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
+from place import kept_port  # noqa: E402
 from simbench import PATIENCE, expect, expect_equal, main, test  # noqa: E402
 from simterm import Terminal  # noqa: E402
 
@@ -200,17 +201,17 @@ def boards_with_the_same_serial_number(lab):
 
 @test
 def all_ports_of_a_server_that_is_to_come(lab):
-    with lab.bench('--device', 'ch340') as bench:
-        port, host = bench.port, bench.host
-    waiting = lab.start('serial', '--all', '--tcp', '0', '--vid', '1a86', '--wait', '60', host=host,
-                        stdout=subprocess.PIPE)
-    listing = lab.start('serial', '--list', '--wait', '60', host=host, stdout=subprocess.PIPE)
-    expect_equal(lab.usbwire('serial', '--all', '--tcp', '0', host=host, status=3).text, '')
-    with lab.bench('--device', 'loopback', '--device', 'ch340', port=port):
-        expect(b'CH340' in waiting.stdout.readline(), 'the port')
-        waiting.terminate()
-        expect(b'CH340' in listing.communicate(timeout=PATIENCE)[0], 'the list')
-        waiting.communicate(timeout=PATIENCE)
+    with kept_port() as port:
+        host = f'127.0.0.1:{port}'
+        waiting = lab.start('serial', '--all', '--tcp', '0', '--vid', '1a86', '--wait', '60', host=host,
+                            stdout=subprocess.PIPE)
+        listing = lab.start('serial', '--list', '--wait', '60', host=host, stdout=subprocess.PIPE)
+        expect_equal(lab.usbwire('serial', '--all', '--tcp', '0', host=host, status=3).text, '')
+        with lab.bench('--device', 'loopback', '--device', 'ch340', port=port):
+            expect(b'CH340' in waiting.stdout.readline(), 'the port')
+            waiting.terminate()
+            expect(b'CH340' in listing.communicate(timeout=PATIENCE)[0], 'the list')
+            waiting.communicate(timeout=PATIENCE)
 
 
 @test

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -105,7 +106,7 @@ def lines_break_frame_and_counts(lab):
 def unsent_bytes_and_what_setserial_sets(lab):
     with side_of(lab, 'ft232r:baud=31250,pace=1') as side:
         expect_equal(side.get(UNSENT), 0)
-        os.write(side.fd, bytes(3000))
+        os.write(side.fd, bytes(30000))  # for 10 s
         _until(lambda: side.get(UNSENT) > 1000, 'they wait for the wire')
         side.get(FLUSH, 0, 2)
         _until(lambda: side.get(UNSENT) == 0, 'none waits')
@@ -143,8 +144,10 @@ def waiting_for_a_line(lab):
         side.get(SET_LINES, DTR, 0)
         _until(lambda: not side.get(GET_LINES) & DSR, 'DSR is off')
         with side.begin(WAIT_LINES, DSR) as waits, side.begin(WAIT_LINES, termios.TIOCM_RI) as rings:
-            time.sleep(0.3)
-            side.get(SET_LINES, DTR, DTR)
+            dtr = 0
+            while not select.select([waits], [], [], 0.3)[0]:  # it may not have begun to wait yet
+                dtr ^= DTR
+                side.get(SET_LINES, DTR, dtr)
             expect_equal(REPLY.unpack(waits.recv(256))[1], DONE)
             rings.setblocking(False)
             try:
@@ -192,15 +195,18 @@ def nonsense(lab):
         side.get(GET_LINES)
 
 
+def unread(side):
+    return struct.unpack('I', fcntl.ioctl(side.fd, termios.FIONREAD, bytes(4)))[0]
+
+
 @test
 def a_plain_program_flushes(lab):
     """Without anything preloaded: what was received before is gone all the same."""
     with side_of(lab, 'cp2102n') as side:
         os.write(side.fd, b'old')
-        _until(lambda: struct.unpack('I', fcntl.ioctl(side.fd, termios.FIONREAD, bytes(4)))[0] == 3,
-               'the echo')
+        _until(lambda: unread(side) == 3, 'the echo')
         os.write(side.fd, b'o' * 30000)
-        time.sleep(0.2)
+        _until(lambda: unread(side) > 1000, 'the next echo')
         termios.tcflush(side.fd, termios.TCIFLUSH)
         os.write(side.fd, b'new')
         data = b''

@@ -57,3 +57,10 @@ rig_open(libusb_context *ctx, uint16_t pid)
     assert_int_equal(libusb_claim_interface(h, 0), 0);
     return h;
 }
+
+int
+rig_ask(libusb_device_handle *h, uint8_t ret_raw[18])
+{
+    return libusb_control_transfer(h, LIBUSB_ENDPOINT_IN, LIBUSB_REQUEST_GET_DESCRIPTOR,
+                                   LIBUSB_DT_DEVICE << 8, 0, ret_raw, 18, RIG_SOON);
+}

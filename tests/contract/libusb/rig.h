@@ -25,7 +25,13 @@ void rig_stop(void);
 #define RIG_LOOPBACK 0x0003
 #define RIG_KEYBOARD 0x0004
 
+/* Milliseconds after which what has to happen counts as not happening. */
+#define RIG_SOON 20000u
+
 /* Opens a device and claims its interface 0; ends the test where that fails. */
 libusb_device_handle *rig_open(libusb_context *ctx, uint16_t pid);
+
+/* Asks a device for its descriptor; libusb_get_descriptor would wait for a second only. */
+int rig_ask(libusb_device_handle *h, uint8_t ret_raw[18]);
 
 #endif

@@ -49,7 +49,7 @@ check_descriptor(libusb_device *dev)
     assert_int_equal(libusb_get_device_descriptor(dev, &d), 0);
     assert_int_equal(libusb_open(dev, &h), 0);
     assert_ptr_equal(libusb_get_device(h), dev);
-    assert_int_equal(libusb_get_descriptor(h, LIBUSB_DT_DEVICE, 0, raw, sizeof(raw)), 18);
+    assert_int_equal(rig_ask(h, raw), 18);
     assert_int_equal(d.bLength, raw[0]);
     assert_int_equal(d.bDescriptorType, raw[1]);
     assert_int_equal(d.bcdUSB, raw[2] | raw[3] << 8);
@@ -274,8 +274,8 @@ test_halts_and_resets(void **state)
     assert_int_equal(libusb_claim_interface(other, 0), LIBUSB_ERROR_BUSY);
     assert_int_equal(libusb_clear_halt(other, 0x01), 0);
     libusb_close(other);
-    assert_int_equal(libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, 1000), 0);
-    assert_int_equal(libusb_bulk_transfer(h, 0x81, in, sizeof(in), &moved, 1000), 0);
+    assert_int_equal(libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, RIG_SOON), 0);
+    assert_int_equal(libusb_bulk_transfer(h, 0x81, in, sizeof(in), &moved, RIG_SOON), 0);
     assert_int_equal(in[0], 7);
     libusb_close(h);
 }
@@ -287,13 +287,14 @@ test_bad_arguments_of_transfers(void **state)
     uint8_t bytes[8];
     int moved;
 
-    assert_int_equal(libusb_control_transfer(h, 0x80, 6, 0x100, 0, NULL, 18, 1000),
+    assert_int_equal(libusb_control_transfer(h, 0x80, 6, 0x100, 0, NULL, 18, RIG_SOON),
                      LIBUSB_ERROR_INVALID_PARAM);
-    assert_int_equal(libusb_bulk_transfer(h, 0x81, bytes, -1, &moved, 1000),
+    assert_int_equal(libusb_bulk_transfer(h, 0x81, bytes, -1, &moved, RIG_SOON),
                      LIBUSB_ERROR_INVALID_PARAM);
-    assert_int_equal(libusb_interrupt_transfer(h, 0x82, NULL, 8, &moved, 1000),
+    assert_int_equal(libusb_interrupt_transfer(h, 0x82, NULL, 8, &moved, RIG_SOON),
                      LIBUSB_ERROR_INVALID_PARAM);
-    assert_int_equal(libusb_interrupt_transfer(h, 0x8f, bytes, 8, &moved, 1000), LIBUSB_ERROR_IO);
+    assert_int_equal(libusb_interrupt_transfer(h, 0x8f, bytes, 8, &moved, RIG_SOON),
+                     LIBUSB_ERROR_IO);
     assert_int_equal(libusb_get_string_descriptor_ascii(h, 1, NULL, 8), LIBUSB_ERROR_INVALID_PARAM);
     assert_int_equal(libusb_get_string_descriptor_ascii(h, 1, bytes, 0),
                      LIBUSB_ERROR_INVALID_PARAM);

@@ -17,8 +17,8 @@ echo(libusb_device_handle *h, uint8_t byte)
     uint8_t in[64] = {0};
     int moved;
 
-    return libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, 2000) == 0 &&
-           libusb_bulk_transfer(h, 0x81, in, sizeof(in), &moved, 2000) == 0 && moved == 1 &&
+    return libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, RIG_SOON) == 0 &&
+           libusb_bulk_transfer(h, 0x81, in, sizeof(in), &moved, RIG_SOON) == 0 && moved == 1 &&
            in[0] == byte;
 }
 
@@ -85,7 +85,7 @@ test_a_child_that_ends(void **state)
     assert_int_equal(libusb_submit_transfer(t), 0);
     child = fork();
     if (child == 0) {
-        alarm(10);
+        alarm(60);
         execl("/bin/true", "true", (char *)NULL);
         _exit(1);
     }
@@ -101,7 +101,7 @@ test_a_child_that_ends(void **state)
         _exit(status != -1); /* no callback ran */
     }
     assert_int_equal(ended(child), 0);
-    assert_int_equal(libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, 2000), 0);
+    assert_int_equal(libusb_bulk_transfer(h, 0x01, &byte, 1, &moved, RIG_SOON), 0);
     while (status < 0)
         assert_int_equal(libusb_handle_events(ctx), 0);
     assert_int_equal(status, LIBUSB_TRANSFER_COMPLETED);
@@ -130,13 +130,13 @@ test_a_child_that_closes_one_of_two(void **state)
     assert_int_equal(libusb_submit_transfer(in), 0);
     child = fork();
     if (child == 0) {
-        alarm(10);
+        alarm(60);
         libusb_close(one);
         _exit(status != -1 || libusb_claim_interface(two, 0) != 0);
     }
     assert_int_equal(ended(child), 0);
     assert_int_equal(libusb_claim_interface(two, 0), LIBUSB_ERROR_BUSY);
-    assert_int_equal(libusb_bulk_transfer(one, 0x01, &byte, 1, &moved, 2000), 0);
+    assert_int_equal(libusb_bulk_transfer(one, 0x01, &byte, 1, &moved, RIG_SOON), 0);
     while (status < 0)
         assert_int_equal(libusb_handle_events(ctx), 0);
     assert_int_equal(status, LIBUSB_TRANSFER_COMPLETED);

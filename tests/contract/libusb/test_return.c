@@ -70,7 +70,7 @@ open_device(libusb_context *ctx, uint16_t pid)
 static int
 detach(libusb_device_handle *h)
 {
-    return libusb_control_transfer(h, 0x21, 0, 1000, 0, NULL, 0, 1000);
+    return libusb_control_transfer(h, 0x21, 0, 1000, 0, NULL, 0, RIG_SOON);
 }
 
 /* As a programmer does it: detach, close, wait, list, open. */
@@ -87,12 +87,12 @@ to_the_loader_and_back(libusb_context *ctx)
     h = open_device(ctx, LOADER);
     assert_ptr_not_equal(libusb_get_device(h), before);
     assert_int_equal(libusb_claim_interface(h, 0), 0);
-    assert_int_equal(libusb_control_transfer(h, 0xa1, 3, 0, 0, status, 6, 1000), 6);
+    assert_int_equal(libusb_control_transfer(h, 0xa1, 3, 0, 0, status, 6, RIG_SOON), 6);
     assert_int_equal(status[4], 2); /* dfuIDLE */
     assert_null(look_for(ctx, APPLICATION));
     /* A reset leads back, so what comes of it is another device. */
     assert_int_equal(libusb_reset_device(h), LIBUSB_ERROR_NOT_FOUND);
-    assert_int_equal(libusb_control_transfer(h, 0xa1, 3, 0, 0, status, 6, 1000),
+    assert_int_equal(libusb_control_transfer(h, 0xa1, 3, 0, 0, status, 6, RIG_SOON),
                      LIBUSB_ERROR_NO_DEVICE);
     assert_null(look_for(ctx, LOADER));
     libusb_close(h);
@@ -116,7 +116,7 @@ test_no_stale_list(void **state)
     libusb_device_handle *h = open_device(*state, FAULTY);
     libusb_device *dev;
 
-    assert_int_equal(libusb_control_transfer(h, 0x40, 0x11, 0, 0, NULL, 0, 1000),
+    assert_int_equal(libusb_control_transfer(h, 0x40, 0x11, 0, 0, NULL, 0, RIG_SOON),
                      LIBUSB_ERROR_NO_DEVICE);
     assert_null(look_for(*state, FAULTY));
     dev = look_for(*state, ANOTHER);
@@ -169,13 +169,18 @@ test_hotplug(void **state)
     libusb_hotplug_deregister_callback(*state, callback);
 }
 
-/* It learns of what happens from nobody but itself. */
+/* It learns of what happens from nobody but itself. It begins when its parent has heard enough,
+ * else both would want the device. */
 static void
-live_as_a_child(libusb_context *ctx, const struct events *e)
+live_as_a_child(libusb_context *ctx, const struct events *e, int begin)
 {
-    libusb_device_handle *h = open_device(ctx, APPLICATION);
+    libusb_device_handle *h;
+    char byte;
 
-    alarm(30);
+    alarm(60);
+    if (read(begin, &byte, 1) != 1)
+        _exit(1);
+    h = open_device(ctx, APPLICATION);
     (void)detach(h);
     libusb_close(h);
     while (!e->left || !e->arrived)
@@ -192,15 +197,19 @@ test_hotplug_in_a_child(void **state)
 {
     libusb_hotplug_callback_handle callback;
     struct events e = {0};
-    int status;
+    int status, begin[2];
     pid_t child;
 
+    assert_int_equal(pipe(begin), 0);
     assert_int_equal(
         libusb_hotplug_register_callback(*state, both, 0, RIG_VID, -1, -1, note, &e, &callback), 0);
     child = fork();
     if (child == 0)
-        live_as_a_child(*state, &e);
-    libusb_hotplug_deregister_callback(*state, callback); /* else both would want the device */
+        live_as_a_child(*state, &e, begin[0]);
+    libusb_hotplug_deregister_callback(*state, callback);
+    assert_int_equal(write(begin[1], "x", 1), 1);
+    close(begin[0]);
+    close(begin[1]);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }

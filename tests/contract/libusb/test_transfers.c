@@ -83,7 +83,7 @@ put(struct fixture *f, uint8_t first, int size)
 
     for (int i = 0; i < size; i++)
         bytes[i] = (uint8_t)(first + i);
-    assert_int_equal(libusb_bulk_transfer(f->h, EP_OUT, bytes, size, &moved, 1000), 0);
+    assert_int_equal(libusb_bulk_transfer(f->h, EP_OUT, bytes, size, &moved, RIG_SOON), 0);
     assert_int_equal(moved, size);
 }
 
@@ -95,16 +95,16 @@ test_sync(void **state)
     int moved = -1;
 
     put(f, 7, 100);
-    assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, 1000), 0);
+    assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, RIG_SOON), 0);
     assert_int_equal(moved, 100);
     assert_int_equal(in[99], 106);
     put(f, 1, 10);
-    assert_int_equal(libusb_interrupt_transfer(f->h, EP_IN, in, SIZE, NULL, 1000), 0);
-    assert_int_equal(libusb_bulk_transfer(f->h, 0x8f, in, SIZE, &moved, 1000), LIBUSB_ERROR_IO);
-    assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, NULL, SIZE, &moved, 1000),
+    assert_int_equal(libusb_interrupt_transfer(f->h, EP_IN, in, SIZE, NULL, RIG_SOON), 0);
+    assert_int_equal(libusb_bulk_transfer(f->h, 0x8f, in, SIZE, &moved, RIG_SOON), LIBUSB_ERROR_IO);
+    assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, NULL, SIZE, &moved, RIG_SOON),
                      LIBUSB_ERROR_INVALID_PARAM);
     errno = 0;
-    assert_int_equal(libusb_control_transfer(f->h, 0xc0, 0x7f, 0, 0, in, 8, 1000),
+    assert_int_equal(libusb_control_transfer(f->h, 0xc0, 0x7f, 0, 0, in, 8, RIG_SOON),
                      LIBUSB_ERROR_PIPE);
     assert_int_equal(errno, EPIPE); /* lsusb says nothing then */
 }
@@ -120,7 +120,7 @@ test_sync_timeout(void **state)
     assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, 20), LIBUSB_ERROR_TIMEOUT);
     assert_int_equal(moved, 0);
     put(f, 50, 64);
-    assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, 1000), 0);
+    assert_int_equal(libusb_bulk_transfer(f->h, EP_IN, in, SIZE, &moved, RIG_SOON), 0);
     assert_int_equal(moved, 64);
     assert_int_equal(in[0], 50);
 }
@@ -231,7 +231,7 @@ try_sync(struct libusb_transfer *t)
     struct timeval zero = {0, 0};
     uint8_t byte;
 
-    s->sync_result = libusb_control_transfer(t->dev_handle, 0x80, 8, 0, 0, &byte, 1, 100);
+    s->sync_result = libusb_control_transfer(t->dev_handle, 0x80, 8, 0, 0, &byte, 1, RIG_SOON);
     if (s->sync_result == LIBUSB_ERROR_BUSY)
         s->sync_result = libusb_handle_events_timeout(NULL, &zero);
     s->done = 1;
@@ -264,7 +264,7 @@ test_sync_runs_callbacks(void **state)
     assert_int_equal(libusb_submit_transfer(t), 0);
     put(f, 0, 5);
     for (int i = 0; i < 1000 && !seen.done; i++)
-        assert_int_equal(libusb_control_transfer(f->h, 0x80, 8, 0, 0, &byte, 1, 1000), 1);
+        assert_int_equal(libusb_control_transfer(f->h, 0x80, 8, 0, 0, &byte, 1, RIG_SOON), 1);
     assert_true(seen.done);
     libusb_free_transfer(t);
 }
@@ -279,7 +279,7 @@ test_control_async(void **state)
 
     memset(&seen, 0, sizeof(seen));
     libusb_fill_control_setup(buffer, 0x80, 6, 0x0100, 0, 18);
-    libusb_fill_control_transfer(t, f->h, buffer, note, &seen, 1000);
+    libusb_fill_control_transfer(t, f->h, buffer, note, &seen, RIG_SOON);
     assert_int_equal(libusb_submit_transfer(t), 0);
     finish(f, &seen);
     assert_int_equal(seen.status, LIBUSB_TRANSFER_COMPLETED);
@@ -300,7 +300,7 @@ run_iso(struct fixture *f, uint8_t endpoint, uint8_t *buffer, unsigned packets, 
     struct seen seen = {.calls = 0};
 
     libusb_fill_iso_transfer(t, f->h, endpoint, buffer, (int)(packets * each), (int)packets, note,
-                             &seen, 5000);
+                             &seen, RIG_SOON);
     libusb_set_iso_packet_lengths(t, each);
     assert_int_equal(libusb_submit_transfer(t), 0);
     finish(f, &seen);
@@ -416,7 +416,7 @@ test_pollfd(void **state)
         if (round == 0)
             put(f, 1, 12);
         while (!seen.done) {
-            assert_int_equal(readable(fds[0]->fd, 5000), 1);
+            assert_int_equal(readable(fds[0]->fd, RIG_SOON), 1);
             assert_int_equal(libusb_handle_events_timeout(f->ctx, &zero), 0);
         }
         assert_int_equal(seen.status,

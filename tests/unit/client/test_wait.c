@@ -77,7 +77,7 @@ test_data_at_hand(void **state)
     w.tries = w.ready = w.bouts = 0;
     while (w.ready < 200)
         assert_int_equal(uw_loop_wait(loop, uw_msec(30000)), 0);
-    assert_in_range(w.bouts, 1, 10);
+    assert_in_range(w.bouts, 1, 50); /* 8, where nothing holds this thread up */
     remove_tap(&w);
     uw_loop_free(loop);
 }

@@ -41,6 +41,12 @@ receive(struct wire *w, void *buf, size_t size)
 static void
 transmit(struct wire *w, const void *buf, size_t size)
 {
+    if (w->holds) {
+        assert_true(size <= sizeof(w->held) - w->held_size);
+        memcpy(w->held + w->held_size, buf, size);
+        w->held_size += size;
+        return;
+    }
     for (size_t sent = 0; sent < size;) {
         ssize_t n = send(w->fd, (const char *)buf + sent, size - sent, MSG_NOSIGNAL);
 
@@ -124,6 +130,20 @@ wire_open_device(struct wire *w, const struct stand *stand, const char *busid)
 {
     wire_open_unconfigured(w, stand, busid);
     assert_int_equal(wire_control(w, 0x00, 0x09, 1, 0, NULL, 0), 0);
+}
+
+void
+wire_hold(struct wire *w)
+{
+    w->holds = 1;
+    w->held_size = 0;
+}
+
+void
+wire_let_go(struct wire *w)
+{
+    w->holds = 0;
+    transmit(w, w->held, w->held_size);
 }
 
 static void

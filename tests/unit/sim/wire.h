@@ -14,6 +14,9 @@ struct wire {
     int fd;
     uint32_t seqnum, devid;
     struct uw_device_info info;
+    int holds;
+    uint8_t held[4096];
+    size_t held_size;
 };
 
 /* A reply of the server, with its payload. */
@@ -35,6 +38,10 @@ uint32_t wire_import(struct wire *wire, const char *busid);
 /* Connects and imports a device, which has to succeed; as it comes, or in configuration 1. */
 void wire_open_unconfigured(struct wire *wire, const struct stand *stand, const char *busid);
 void wire_open_device(struct wire *wire, const struct stand *stand, const char *busid);
+
+/* What is sent from one to the other arrives at once, however slow this program is in between. */
+void wire_hold(struct wire *wire);
+void wire_let_go(struct wire *wire);
 
 /* Sends CMD_SUBMIT of a bulk transfer; the seqnum it has. */
 uint32_t wire_submit(struct wire *wire, uint8_t endpoint, const void *data, size_t length);

@@ -330,10 +330,31 @@ serve(void *arg)
         if (p->held[i].conn == c)
             peer_forget_held(p, i);
     c->model = NULL;
+    c->over = 1;
     shutdown(c->fd, SHUT_RDWR);
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     return NULL;
+}
+
+static void
+end_connection(struct peer_conn *c)
+{
+    pthread_join(c->thread, NULL);
+    close(c->fd);
+}
+
+static struct peer_conn *
+find_place(struct peer *p)
+{
+    for (unsigned i = 0; i < p->num_conns; i++)
+        if (p->conns[i].over) {
+            end_connection(&p->conns[i]);
+            return &p->conns[i];
+        }
+    if (p->num_conns == PEER_CONNECTIONS)
+        abort();
+    return &p->conns[p->num_conns++];
 }
 
 static void *
@@ -348,12 +369,10 @@ listen_for(void *arg)
 
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         pthread_mutex_lock(&p->lock);
-        c = &p->conns[p->num_conns];
-        *c = (struct peer_conn){.peer = p, .fd = fd, .number = p->num_conns};
-        if (p->num_conns == PEER_CONNECTIONS || pthread_create(&c->thread, NULL, serve, c) != 0)
-            close(fd);
-        else
-            p->num_conns++;
+        c = find_place(p);
+        *c = (struct peer_conn){.peer = p, .fd = fd};
+        if (pthread_create(&c->thread, NULL, serve, c) != 0)
+            abort();
         pthread_mutex_unlock(&p->lock);
     }
     return NULL;
@@ -389,8 +408,7 @@ peer_free(struct peer *p)
     close(p->listener);
     for (unsigned i = 0; i < p->num_conns; i++) {
         shutdown(p->conns[i].fd, SHUT_RDWR);
-        pthread_join(p->conns[i].thread, NULL);
-        close(p->conns[i].fd);
+        end_connection(&p->conns[i]);
     }
     for (unsigned i = 0; i < p->num_models; i++)
         vector_free(&p->models[i].v);

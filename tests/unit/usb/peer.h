@@ -15,7 +15,7 @@
 
 #define PEER_MODELS      8
 #define PEER_LOG         2048
-#define PEER_CONNECTIONS 128
+#define PEER_CONNECTIONS 128 /* at a time */
 #define PEER_HELD        64
 
 struct peer_model {
@@ -36,7 +36,7 @@ struct peer_conn {
     struct peer_model *model; /* once imported */
     int fd;
     pthread_t thread;
-    unsigned number;
+    int over; /* its place is free as soon as its thread has ended */
 };
 
 struct peer_held {

@@ -284,7 +284,7 @@ test_timeout_is_kept(void **state)
 
     peer_script(r->peer, silent_configuration, NULL);
     assert_int_equal(import(r, 300, &fault), UW_ERROR_TIMEOUT);
-    assert_in_range(uw_usec_sub(uw_now(), before).us, 300000, 2500000);
+    assert_in_range(uw_usec_sub(uw_now(), before).us, 300000, 20000000);
     assert_non_null(strstr(rig_sentence(&fault), "allow more time"));
 }
 

@@ -256,8 +256,8 @@ test_waits_no_longer(void **state)
     struct uw_usec before = uw_now();
 
     assert_int_equal(find(r, choice(0x1111, -1, NULL, NULL), 250, NULL), UW_ERROR_NOT_FOUND);
-    assert_in_range(uw_usec_sub(uw_now(), before).us, 250000, 5000000);
-    assert_true(peer_lists(r->peer) >= 3); /* at 0, 0.1 and 0.25 s */
+    assert_in_range(uw_usec_sub(uw_now(), before).us, 250000, 20000000);
+    assert_true(peer_lists(r->peer) >= 2); /* at first, and when the time is over */
 }
 
 /* What would not change by itself is not waited for. */

@@ -36,6 +36,12 @@ _LOST = {_abi.code(name) for name in ('NO_DEVICE', 'CONNECTION_LOST', 'REENUMERA
 # How long a call may keep Python from looking at signals.
 _SLICE = 0.2
 
+# The library's output buffer, and what is put there at a time.
+_BUFFER, _PART = 65536, 16384
+
+# How long a transfer may take to a server that does one thing at a time.
+_TRANSFER = 5.0
+
 
 class Serial(SerialBase):
     """A serial port of a USB/IP server, as pySerial's own classes are.
@@ -200,13 +206,17 @@ class Serial(SerialBase):
         data = to_bytes(data)
         deadline, done = _Deadline(self._write_timeout), 0
         while True:
-            left = min(deadline.left(), _SLICE)
+            part, taken = data[done:done + _PART], 0
+            # What has room is not waited for, unless its server does one thing at a time: there this
+            # is the transfer's own timeout, after which it is given up.
+            has_room = self.out_waiting + len(part) <= _BUFFER
+            left = min(deadline.left(), _TRANSFER if has_room else _SLICE)
             try:
-                done += self._call(lib.uw_serial_write, data[done:], len(data) - done,
-                                   _abi.seconds(left))
+                taken = self._call(lib.uw_serial_write, part, len(part), _abi.seconds(left))
             except _Cancelled:
                 pass
-            if done == len(data) or self._write_timeout == 0:
+            done += taken
+            if done == len(data) or (self._write_timeout == 0 and taken < len(part)):
                 return done
             if self._write_cancelled:
                 self._write_cancelled = False

@@ -5,9 +5,13 @@ import subprocess
 import sys
 import unittest
 
+import usb.core
+
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PATIENCE = 60  # seconds for anything to happen, on the slowest of machines
 USBWIRE = os.environ.get('USBWIRE', os.path.join(SOURCE, 'build/usbwire'))
 sys.path.insert(0, os.path.join(SOURCE, 'python'))
+usb.core._DEFAULT_TIMEOUT = 1000 * PATIENCE  # PyUSB's, for transfers that are given none
 
 
 class Bench:
@@ -24,7 +28,7 @@ class Bench:
         """Ends the server."""
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
     def __enter__(self):
         return self
@@ -50,7 +54,7 @@ class BenchTest(unittest.TestCase):
 
 def usbwire(*args, **kwargs):
     """Runs the command; its completed process."""
-    return subprocess.run([USBWIRE, *args], capture_output=True, text=True, timeout=60,
+    return subprocess.run([USBWIRE, *args], capture_output=True, text=True, timeout=PATIENCE,
                           check=False, **kwargs)
 
 

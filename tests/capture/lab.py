@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'programs'))
-from bench import (BUILD, ENV, USBWIRE, Bench, Skip, main, need,  # noqa: E402,F401
+from bench import (BUILD, ENV, PATIENCE, USBWIRE, Bench, Skip, main, need,  # noqa: E402,F401
                    need_module, succeeded)
 from strict import Capture  # noqa: E402
 
@@ -29,14 +29,14 @@ def path(name):
 def session(target, *words, **more):
     """A capture by capture-session; what it wrote to standard error."""
     done = subprocess.run([SESSION, target, *words], env=ENV, capture_output=True, text=True,
-                          timeout=60, check=False, **more)
+                          timeout=PATIENCE, check=False, **more)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
 
 def usbwire(*words, **more):
     more.setdefault('stdin', subprocess.DEVNULL)
-    return subprocess.run([USBWIRE, *words], env=ENV, capture_output=True, text=True, timeout=60,
+    return subprocess.run([USBWIRE, *words], env=ENV, capture_output=True, text=True, timeout=PATIENCE,
                           check=False, **more)
 
 
@@ -48,7 +48,7 @@ def fields(file, *names, where=None, two_pass=False):
     words += ['-Y', where] if where else []
     for name in names:
         words += ['-e', name]
-    out = succeeded(subprocess.run(words, env=ENV, capture_output=True, text=True, timeout=60,
+    out = succeeded(subprocess.run(words, env=ENV, capture_output=True, text=True, timeout=PATIENCE,
                                    check=False))
     return [dict(zip(names, line.split('\x1f'))) for line in out.splitlines()]
 
@@ -67,12 +67,12 @@ def check_readers(file, usb_only=True, torn=False):
     if torn:
         return capture
     fixed = subprocess.run([need('pcapfix'), '-v', file], env=ENV, capture_output=True, text=True,
-                           timeout=60, check=False, cwd=FOLDER)
+                           timeout=PATIENCE, check=False, cwd=FOLDER)
     assert 'Nothing to fix' in fixed.stdout + fixed.stderr, fixed.stdout
     if usb_only:
         # libpcap holds no packet of a capture to be longer than its largest snapshot.
         dump = subprocess.run([need('tcpdump'), '-n', '-r', file], env=ENV, capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=PATIENCE, check=False)
         lines = re.findall(r'USB .*(?:SUBMIT|COMPLETE|ERROR)|len\(\d+\) > 262144',
                            succeeded(dump))
         assert len(lines) == len(capture.records), (len(lines), len(capture.records))

@@ -40,7 +40,7 @@ def test_requests_and_responses_find_each_other():
         if p['usb.urb_type'] == "'S'":
             assert by_number[p['usb.response_in']]['usb.request_in'] == p['frame.number'], p
         else:
-            assert 0 < float(p['usb.time']) < 5, p
+            assert 0 < float(p['usb.time']) < 60, p
 
 
 def test_cdc():

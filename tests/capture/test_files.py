@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from lab import (ENV, SESSION, USBWIRE, Bench, Capture, check_readers, fields, main, need, path,
+from lab import (ENV, PATIENCE, SESSION, USBWIRE, Bench, Capture, check_readers, fields, main, need, path,
                  session, usbwire)
 
 
@@ -76,7 +76,7 @@ def test_killed():
             [SESSION, path('killed.pcapng'), bench.address, 'cdc', 'pause'], env=ENV, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == 'paused\n'
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             with open(path('killed.pcapng'), 'rb') as f:
                 records = Capture(f.read(), allow_torn=True).records
@@ -110,12 +110,12 @@ def test_standard_output():
         with open(path('stdout.pcapng'), 'wb') as file:
             done = subprocess.run([USBWIRE, '-H', bench.address, '--pcap', '-', 'probe', '--vid',
                                    '303a'], env=ENV, stdout=file, stderr=subprocess.PIPE, text=True,
-                                  timeout=60, check=True)
+                                  timeout=PATIENCE, check=True)
         assert 'idVendor' in done.stderr
         check_readers(path('stdout.pcapng'))
         piped = subprocess.run(f'{USBWIRE} -H {bench.address} --pcap - probe --vid 303a 2>/dev/null '
                                f'| {need("tshark")} -r - -T fields -e usb.idVendor', shell=True,
-                               env=ENV, capture_output=True, text=True, timeout=60, check=True)
+                               env=ENV, capture_output=True, text=True, timeout=PATIENCE, check=True)
         assert '0x303a' in piped.stdout, piped.stderr
         done = usbwire('-H', bench.address, '--pcap', '-', 'read', '-e', '0x81', '--raw', '--vid',
                        '303a')
@@ -132,7 +132,7 @@ def test_wireshark():
     """It is started with the capture as its standard input; without it that is said."""
     done = subprocess.run([USBWIRE, '-H', '127.0.0.1:1', '--pcap', 'wireshark', 'list'],
                           env={**ENV, 'PATH': path('')}, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=PATIENCE, check=False)
     assert done.returncode == 1 and 'install Wireshark' in done.stderr, done
     stand_in = path('wireshark')
     with open(stand_in, 'w', encoding='ascii') as script:
@@ -142,8 +142,8 @@ def test_wireshark():
     with Bench() as bench:
         subprocess.run([USBWIRE, '-H', bench.address, '--pcap', 'wireshark', 'probe', '--vid',
                         '303a'], env={**ENV, 'PATH': path('') + ':' + ENV['PATH']}, check=True,
-                       capture_output=True, timeout=60)
-    deadline = time.monotonic() + 30
+                       capture_output=True, timeout=PATIENCE)
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with open(path('seen'), encoding='ascii') as seen:
             if '0x303a' in seen.read():
@@ -154,7 +154,7 @@ def test_wireshark():
 def test_environment():
     with Bench() as bench:
         done = subprocess.run([USBWIRE, '-H', bench.address, 'probe', '--vid', '303a'],
-                              env={**ENV, 'USBWIRE_PCAP': path('env.pcapng')}, timeout=60,
+                              env={**ENV, 'USBWIRE_PCAP': path('env.pcapng')}, timeout=PATIENCE,
                               capture_output=True, check=True)
         assert done.stdout
     assert fields(path('env.pcapng'), 'usb.idVendor', where='usb.idVendor == 0x303a')

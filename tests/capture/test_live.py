@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Captures that are read while they are made: FIFOs with readers of every kind."""
+import errno
 import os
 import signal
 import subprocess
 import threading
 import time
 
-from lab import ENV, SESSION, USBWIRE, Bench, Capture, fields, main, need, path, session
+from lab import ENV, PATIENCE, SESSION, USBWIRE, Bench, Capture, fields, main, need, path, session
 
 
 def fifo(name):
@@ -25,7 +26,7 @@ class Tshark:
                                         stderr=subprocess.PIPE, text=True)
 
     def lines(self):
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, err
         return out.splitlines()
 
@@ -35,13 +36,24 @@ def start(target, *words, **more):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
+def open_when_read(target):
+    """The end of a FIFO to write to, when it has a reader."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.open(target, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            assert error.errno == errno.ENXIO and time.monotonic() < deadline, error
+        time.sleep(0.01)
+
+
 def go_on(process):
     process.stdin.write('\n')
     process.stdin.flush()
 
 
 def end(process):
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return err
 
@@ -61,8 +73,10 @@ def wait_until_gone(process):
 def test_reader_first():
     target = fifo('first')
     reader = Tshark(target, 'usb.idVendor', 'frame.interface_name')
+    end = open_when_read(target)
     with Bench() as bench:
         session(target, bench.address, 'cdc')
+    os.close(end)
     lines = reader.lines()
     assert len(lines) == 22 and any('0x1209' in line for line in lines), lines
     assert all('usbip0' in line for line in lines), lines
@@ -73,9 +87,10 @@ def test_writer_first():
     target = fifo('later')
     with Bench() as bench, start(target, bench.address, 'cdc') as process:
         assert 'waiting for a reader' in process.stderr.readline()
-        reader = Tshark(target)
-        assert len(reader.lines()) == 22
+        with open(target, 'rb') as reader:  # at once: the end does not wait for ever
+            result = Capture(reader.read())
         end(process)
+    assert not result.errors and len(result.records) == 22, result.errors
 
 
 def test_packets_come_at_once():
@@ -104,7 +119,7 @@ def test_nobody_reads():
             pass
         started = time.monotonic()
         command.send_signal(signal.SIGINT)
-        _, err = command.communicate(timeout=60)
+        _, err = command.communicate(timeout=PATIENCE)
     assert time.monotonic() - started < 8, 'Ctrl-C does not end the waiting'
     assert command.returncode == 0 and 'nobody read it' in err, (command.returncode, err)
 
@@ -115,16 +130,15 @@ def test_stopped_reader():
     with Bench() as bench:
         process = start(target, bench.address, *['many'] * 12, 'pause', 'cdc', 'pause')
         fd = os.open(target, os.O_RDONLY)  # and does not read
-        started = time.monotonic()
         assert process.stdout.readline() == 'paused\n'
-        assert time.monotonic() - started < 60
+        started = time.monotonic()
         chunks = []
         reading = threading.Thread(target=lambda: [chunks.append(c) for c in
                                                    iter(lambda: os.read(fd, 1 << 20), b'')])
         reading.start()
         # When it has taken what was kept, 8 MiB, there is room for what comes.
         while sum(len(c) for c in chunks) < 8 << 20:
-            assert time.monotonic() - started < 120
+            assert time.monotonic() - started < PATIENCE
             time.sleep(0.01)
         go_on(process)
         assert process.stdout.readline() == 'paused\n'

@@ -2,10 +2,13 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import traceback
+
+PATIENCE = 60  # seconds for anything to happen, on the slowest of machines
 
 BUILD = os.path.abspath(sys.argv[1])
 USBWIRE = os.path.join(BUILD, 'usbwire')
@@ -19,6 +22,15 @@ ENV['LC_ALL'] = 'C.UTF-8'
 if 'USBWIRE_TEST_RUNTIME' in os.environ:
     ENV['LD_PRELOAD'] = os.environ['USBWIRE_TEST_RUNTIME']
     ENV['ASAN_OPTIONS'] = 'verify_asan_link_order=0:detect_leaks=0:strict_string_checks=1'
+
+
+def kept_port():
+    """A port of 127.0.0.1 that the system gives to nobody, for who listens there by number, one after the
+    other: a socket that holds it, and the number."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(('127.0.0.1', 0))
+    return holder, str(holder.getsockname()[1])
 
 
 class Skip(Exception):
@@ -44,10 +56,10 @@ class Bench:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         self.process.stdout.close()
 
-    def run(self, *words, options=('--all',), timeout=60, **more):
+    def run(self, *words, options=('--all',), timeout=PATIENCE, **more):
         """`usbwire run` with these words; what it wrote and its exit code."""
         return subprocess.run([USBWIRE, 'run', '-H', self.address, *options, '--', *words],
                               capture_output=True, text=True, timeout=timeout,

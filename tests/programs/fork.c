@@ -17,7 +17,7 @@
 
 #include "fail.h"
 
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS 60000
 #define ROUNDS     20
 
 static libusb_context *ctx;

@@ -13,14 +13,13 @@ import threading
 import time
 import tty
 
-from bench import ENV, USBWIRE, Bench, Skip
+from bench import ENV, PATIENCE, USBWIRE, Bench, Skip
 
 try:
     import serial
 except ImportError:
     serial = None
 
-PATIENCE = 20
 TEXT = bytes(range(256)) * 8
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from bench import BUILD, Skip, main, need
+from bench import BUILD, PATIENCE, Skip, main, need
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
 import upstream  # noqa: E402  pylint: disable=wrong-import-position
@@ -16,7 +16,7 @@ SYSTEM_HEADERS = '/usr/include/libusb-1.0'
 def differences(theirs, *options):
     """What abidiff finds that a program compiled for `theirs` would notice: its exit code, its words."""
     done = subprocess.run([need('abidiff'), '--no-added-syms', *options, theirs, OURS],
-                          capture_output=True, text=True, check=False, timeout=60)
+                          capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode & 3 == 0, done  # it could not compare
     return done.returncode, done.stdout
 

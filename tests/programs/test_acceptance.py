@@ -10,8 +10,8 @@ import threading
 import time
 import traceback
 
-from bench import BUILD, ENV, USBWIRE, Bench, main, held, need_module, succeeded
-from ports import PATIENCE, Port, Terminal, echoes, open_port, pty_port
+from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, main, held, need_module, succeeded
+from ports import Port, Terminal, echoes, open_port, pty_port
 from test_boards import reset_usb_jtag
 from test_serial import Loader
 
@@ -137,7 +137,7 @@ try:
     raise AssertionError('something came')
 except usb.core.USBTimeoutError:
     took = time.monotonic() - start
-assert seconds <= took < seconds + 1, took
+assert seconds <= took < seconds + 20, took
 '''
 
 
@@ -149,7 +149,7 @@ def test_a_long_read_of_libusb():
     def one(server):
         with served(server, 'acm-echo') as bench:
             succeeded(bench.run(python, '-c', READ, str(seconds)))
-            with console_on('--rfc2217', bench, '--wait', '20') as console:
+            with console_on('--rfc2217', bench, '--wait', str(PATIENCE)) as console:
                 echoes(console, b'afterwards')
 
     together(one, [(s,) for s in SERVERS if s != 'g0'])
@@ -157,7 +157,7 @@ def test_a_long_read_of_libusb():
 
 def catch(port):
     """Gets a board whose application crashes into its loader, where it stays."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     caught = False
     port.timeout = 1
     while not caught:
@@ -170,7 +170,7 @@ def catch(port):
 
 
 LOOPS = 'esp32c3:crashes=2700'
-FOLLOW = ('--wait', '20', '--reconnect', '20')
+FOLLOW = ('--wait', str(PATIENCE), '--reconnect', str(PATIENCE))
 CATCH = '''
 import sys
 sys.argv[1:] = [sys.argv[2], sys.argv[1], *sys.argv[3:]]
@@ -188,7 +188,8 @@ def test_a_board_that_crashes_is_caught():
     with Bench(LOOPS) as bench:
         succeeded(bench.run(need_module('serial'), '-c', CATCH, '{tty}', sys.argv[1], HERE,
                             options=('--tty', *FOLLOW)))
-    with Bench(LOOPS) as bench, Terminal(USBWIRE, 'serial', '-H', bench.address, *FOLLOW) as terminal:
+    with Bench('esp32c3:crashes=20000') as bench, \
+            Terminal(USBWIRE, 'serial', '-H', bench.address, *FOLLOW) as terminal:
         terminal.sees(b'hello')
         terminal.types(b'\x14l', b'waiting for download')
         terminal.types(b'\x1d')
@@ -198,7 +199,7 @@ def test_a_board_that_crashes_is_caught():
 def test_a_board_that_crashes_is_opened_at_any_time():
     with Bench(LOOPS) as bench:
         for _ in range(6):
-            with Port(bench, '--tcp', '0', '--wait', '20'):
+            with Port(bench, '--tcp', '0', '--wait', str(PATIENCE)):
                 time.sleep(0.4)
 
 
@@ -232,10 +233,11 @@ def killed(words):
 def test_whoever_is_killed_leaves_the_port_free():
     def one(server):
         with served(server, 'cp2102n') as bench:
-            host = ('-H', bench.address, '--wait', '20')
+            host = ('-H', bench.address, '--wait', str(PATIENCE))
             killed([USBWIRE, 'serial', *host, '--rfc2217', '0'])
-            killed([USBWIRE, 'run', '--tty', *host, '--', 'sh', '-c', 'echo mine; exec cat {tty}'])
-            with console_on('--pty', bench, '--wait', '20') as console:
+            # Opened before it says so: the name may be another terminal's by the time of the kill.
+            killed([USBWIRE, 'run', '--tty', *host, '--', 'sh', '-c', 'exec <{tty}; echo mine; exec cat'])
+            with console_on('--pty', bench, '--wait', str(PATIENCE)) as console:
                 echoes(console, b'free')
 
     together(one, [(s,) for s in SERVERS])
@@ -244,8 +246,8 @@ def test_whoever_is_killed_leaves_the_port_free():
 def test_a_touched_board_is_waited_for_as_its_bootloader():
     with Bench('acm-echo:touch1200=1') as bench:
         with subprocess.Popen([USBWIRE, 'wait', '-H', bench.address, '--vid', '1209', '--pid', '00b1', '--wait',
-                               '20'], env=ENV, stdout=subprocess.PIPE, text=True) as waiting:
-            with console_on('--rfc2217', bench, '--reconnect', '20') as console:
+                               str(PATIENCE)], env=ENV, stdout=subprocess.PIPE, text=True) as waiting:
+            with console_on('--rfc2217', bench, '--reconnect', str(PATIENCE)) as console:
                 console.baudrate = 1200
                 console.dtr = False
             assert waiting.stdout.read() == '1-1\n' and waiting.wait(PATIENCE) == 0

@@ -8,11 +8,11 @@ import sys
 import tempfile
 import time
 
-from bench import ENV, USBWIRE, Bench, main, need_module, succeeded
+from bench import ENV, PATIENCE, USBWIRE, Bench, main, need_module, succeeded
 from ports import Port, open_port, sees
 from test_serial import Loader
 
-FOLLOW = ('--reconnect', '20')
+FOLLOW = ('--reconnect', str(PATIENCE))
 
 
 def reset_usb_jtag(port):
@@ -110,7 +110,7 @@ def test_a_reset_without_reconnect_ends_with_the_reason():
         port = Port(bench, '--rfc2217', '0')
         with port, open_port(port.where) as p:
             p.dtr = False  # RTS is set, so that is a reset
-            assert port.process.wait(20) == 1
+            assert port.process.wait(PATIENCE) == 1
     assert 'gone' in port.errors and 'starting anew' in port.errors, port.errors
 
 
@@ -134,7 +134,7 @@ def test_a_bootloader_with_other_numbers():
                 else:
                     words = [USBWIRE, 'run', '--tty', '--', need_module('serial'), '-c',
                              'import serial, sys\n'
-                             'with serial.Serial(sys.argv[1], 1200, timeout=20) as p:\n'
+                             f'with serial.Serial(sys.argv[1], 1200, timeout={PATIENCE}) as p:\n'
                              '    p.dtr = False\n'
                              '    sys.stdin.readline()\n'
                              '    p.baudrate = 115200\n'
@@ -142,10 +142,10 @@ def test_a_bootloader_with_other_numbers():
                              '    assert p.read(15) == b"from the loader"\n', where.where]
                     with subprocess.Popen(words, env=ENV, stdin=subprocess.PIPE, text=True) as run:
                         where.said('back after')
-                        run.communicate('go\n', timeout=30)
+                        run.communicate('go\n', timeout=PATIENCE)
                         assert run.returncode == 0
                 done = subprocess.run([USBWIRE, 'list', '-H', bench.address], env=ENV,
-                                      capture_output=True, text=True, check=True, timeout=20)
+                                      capture_output=True, text=True, check=True, timeout=PATIENCE)
                 assert '1209:00b1' in done.stdout, done.stdout
 
 
@@ -154,7 +154,7 @@ def test_a_bootloader_without_reconnect():
         port = Port(bench, '--rfc2217', '0')
         with port, open_port(port.where) as p:
             touch(p)
-            assert port.process.wait(20) == 1
+            assert port.process.wait(PATIENCE) == 1
     assert 'gone' in port.errors, port.errors
 
 

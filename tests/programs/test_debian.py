@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from bench import BUILD, ENV, Bench, Skip, main, need, need_module, node_usb, succeeded
+from bench import BUILD, ENV, PATIENCE, Bench, Skip, main, need, need_module, node_usb, succeeded
 
 
 def test_lsusb():
@@ -69,7 +69,7 @@ def test_dfu_util_from_the_application():
             firmware = dfu_update(lambda *w: bench.run(*w, options=('-b', '1-1')), dfu, scratch)
             # The end of the first run was the loader's way back.
             done = bench.run('sh', '-c', script, dfu, firmware, back,
-                             options=('--serial', 'dfu-1', '--wait', '10'))
+                             options=('--serial', 'dfu-1', '--wait', str(PATIENCE)))
             out = succeeded(done)
             assert filecmp.cmp(firmware, back, shallow=False)
             assert out.count('Found DFU: [1209:0007]') == 2, out  # two alternate settings
@@ -143,7 +143,7 @@ int main(void)
     if (!l || !d || printf("%ls\\n", l->product_string) < 0)
         return 1;
     for (int i = 0; i < 4; i++)
-        if (hid_read_timeout(d, report, 8, 5000) == 8)
+        if (hid_read_timeout(d, report, 8, 60000) == 8)
             printf("%02x\\n", report[2]);
     hid_close(d);
     hid_free_enumeration(l);
@@ -258,7 +258,7 @@ def ask(guest, question):
 
 
 def wait_for_usb(guest, wanted):
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while wanted not in (answer := ask(guest, 'info usb')):
         assert time.monotonic() < until, answer
 
@@ -273,7 +273,7 @@ def emulator(start, *devices):
     finally:
         guest.stdin.close()
         guest.terminate()
-        guest.wait(10)
+        guest.wait(PATIENCE)
         guest.stdout.close()
 
 
@@ -299,12 +299,13 @@ def test_usbredirect():
             wait_for_usb(guest, 'Speed 480 Mb/s, Product USB Redirection Device')
         finally:
             giver.terminate()
-            giver.wait(10)
+            giver.wait(PATIENCE)
 
 
 PYUSB = '''
 import array, errno, usb.core, usb.util
 d = usb.core.find(idVendor=0x1209, idProduct=3)
+d.default_timeout = 60000
 assert usb.util.get_string(d, d.iProduct) == 'usbwire simulated loopback'
 d.set_configuration()
 usb.util.claim_interface(d, 0)

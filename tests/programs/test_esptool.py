@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 
-from bench import BUILD, ENV, USBWIRE, Bench, Skip, main, need, need_module, npm_package
+from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, Skip, main, need, need_module, npm_package
 from ports import Port
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALL = os.environ.get('USBWIRE_TEST_ESPTOOL') == 'all'
 KIB = 1024
-FOLLOW = ('--reconnect', '20')
+FOLLOW = ('--reconnect', str(PATIENCE))
 # What an installed usbip_backend does at start-up: its .pth is read.
 WITH_BACKEND = (f"import runpy, site; site.addsitedir({os.path.join(SOURCE, 'python')!r}); "
                 "runpy.run_module('esptool', run_name='__main__', alter_sys=True)")
@@ -68,14 +68,14 @@ def every_way(device, latency, size, back, options=()):
     module = [esptool.python, '-m', 'esptool']
     with tempfile.TemporaryDirectory() as folder, \
             Bench(device, options=['--latency', latency]) as bench:
-        run = [USBWIRE, 'run', '--tty', '-H', bench.address, '--wait', '10', *FOLLOW, '--']
+        run = [USBWIRE, 'run', '--tty', '-H', bench.address, '--wait', str(PATIENCE), *FOLLOW, '--']
         for turn in range(2 if ALL else 1):
             with Port(bench, '--rfc2217', '0', *FOLLOW) as where:
                 for loader in ((), ('--no-stub',)):
                     work(esptool, [*module, '--port', where.where, *options, *loader], size, back, folder,
                          turn + len(loader))
             work(esptool, [*run, *module, '--port', '{tty}', *options], size, back, folder, turn + 2)
-            url = f'usbip://{bench.address}/1-1?wait=10&reconnect=20'
+            url = f'usbip://{bench.address}/1-1?wait={PATIENCE}&reconnect={PATIENCE}'
             work(esptool, [esptool.python, '-c', WITH_BACKEND, '--port', url, *options], size, back, folder,
                  turn + 3)
 
@@ -107,7 +107,7 @@ def test_esptool_js():
             with open(image, 'wb') as f:
                 f.write(random.Random(turn).randbytes(70000))
             done = subprocess.run([node, script, package, host, str(port), image, '0x10000'], env=ENV,
-                                  capture_output=True, text=True, check=False, timeout=60)
+                                  capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
             assert done.stdout == 'chip ESP32, stub\nflash 1640ef\ndigest agrees\nread back\n', done
 
 

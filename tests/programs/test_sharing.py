@@ -5,8 +5,8 @@ import subprocess
 import sys
 import threading
 
-from bench import BUILD, ENV, held, main, need, need_module, succeeded
-from ports import PATIENCE, Chip, Lines, Port, echoes, open_port
+from bench import BUILD, ENV, PATIENCE, held, main, need, need_module, succeeded
+from ports import Chip, Lines, Port, echoes, open_port
 
 BOARD = ('-b', '1-1')
 
@@ -72,7 +72,7 @@ def test_a_debugger_beside_the_console_of_run():
     need('openocd')
     python = need_module('serial')
     script = ('import sys, serial\n'
-              'with serial.Serial(sys.argv[1], timeout=20) as p:\n'
+              'with serial.Serial(sys.argv[1], timeout=60) as p:\n'
               '    print("open", flush=True)\n'
               '    while sys.stdin.readline():\n'
               '        p.write(b"still here")\n'
@@ -92,7 +92,7 @@ def test_a_debugger_beside_the_console_of_run():
 
 FOLLOWED = '''
 import serial, sys, time, usb.core
-with serial.Serial(sys.argv[1], 1200, timeout=20) as p:
+with serial.Serial(sys.argv[1], 1200, timeout=60) as p:
     p.dtr = False
     while not usb.core.find(idVendor=0x1209, idProduct=0x00b1):
         time.sleep(0.05)
@@ -101,6 +101,7 @@ with serial.Serial(sys.argv[1], 1200, timeout=20) as p:
     p.write(b"from the loader")
     print(p.read(15).decode())
 d = usb.core.find(idVendor=0x1209)
+d.default_timeout = 60000
 print(hex(d.idProduct), bytes(d.ctrl_transfer(0x80, 6, 0x100, 0, 18)).hex()[16:24])
 '''
 
@@ -111,7 +112,7 @@ def test_a_board_that_comes_back_as_another():
     need_module('usb.core')
     for personality in ('linux', 'linux-hiding', 'g1'):
         with Board('acm-echo:touch1200=1', options=('--personality', personality)) as bench, \
-                bench.start(python, '-c', FOLLOWED, '{tty}', options=('--tty', '--reconnect', '20'),
+                bench.start(python, '-c', FOLLOWED, '{tty}', options=('--tty', '--reconnect', str(PATIENCE)),
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE) as program:
             said = Lines(program.stderr)
@@ -166,6 +167,7 @@ def test_a_board_stays_with_its_holder():
 PYUSB = '''
 import sys, usb.core
 d = usb.core.find(idVendor=0x1209, idProduct=0x000b)
+d.default_timeout = 60000
 d.write(0x01, bytes([0, 4]))
 answer = bytes(d.read(0x81, 64))
 assert answer[:2] == bytes([0, 6]) and b'2.1.0' in answer, answer
@@ -180,13 +182,14 @@ from usbip_backend import get_backend
 import usb.core
 with get_backend(sys.argv[1], port=int(sys.argv[2])) as backend:
     d = usb.core.find(backend=backend, idVendor=0x1209)
+    d.default_timeout = 60000
     print(bytes(d.ctrl_transfer(0xa1, 0x21, 0, 0, 7)).hex())
 '''
 
 URL = '''
 import sys, serial
 import usbip_backend._hook
-with serial.serial_for_url(f'usbip://{sys.argv[1]}:{sys.argv[2]}/1-1', timeout=20) as p:
+with serial.serial_for_url(f'usbip://{sys.argv[1]}:{sys.argv[2]}/1-1', timeout=60) as p:
     p.write(b'by url')
     assert p.read(6) == b'by url'
 '''
@@ -201,7 +204,7 @@ def test_what_programs_leave_the_next_one_finds():
 
     def plain(env, *words):
         return succeeded(subprocess.run([python, '-c', *words], env=env, capture_output=True,
-                                        text=True, check=False, timeout=60)).split()[-1:]
+                                        text=True, check=False, timeout=PATIENCE)).split()[-1:]
 
     with Board('daplink') as bench, held(bench, *BOARD):
         place = bench.address.split(':')

@@ -2,7 +2,7 @@
 import time
 import unittest
 
-from bench import Bench
+from bench import PATIENCE, Bench
 
 import usb.core
 from usbip_backend import discover_usbip_servers, get_backend
@@ -12,7 +12,10 @@ class Discovery(unittest.TestCase):
     def test_found_and_usable(self):
         name = f'Bench of {time.monotonic_ns()}'
         with Bench('--mdns=' + name, '--device', 'esp') as bench:
-            found = [s for s in discover_usbip_servers(3, 'lo') if s['name'] == name]
+            found, end = [], time.monotonic() + PATIENCE
+            while not found:
+                self.assertLess(time.monotonic(), end)
+                found = [s for s in discover_usbip_servers(1, 'lo') if s['name'] == name]
             self.assertEqual(len(found), 1)
             server = found[0]
             self.assertEqual(server['port'], bench.port)
@@ -25,7 +28,9 @@ class Discovery(unittest.TestCase):
     def test_takes_as_long_as_it_may(self):
         start = time.monotonic()
         discover_usbip_servers(0.5, 'lo')
-        self.assertAlmostEqual(time.monotonic() - start, 0.5, delta=0.3)
+        took = time.monotonic() - start
+        self.assertGreater(took, 0.49)
+        self.assertLess(took, 0.5 + 10)
 
     def test_no_such_link(self):
         with self.assertRaises(usb.core.USBError):

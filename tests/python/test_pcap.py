@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unittest
 
-from bench import BenchTest
+from bench import PATIENCE, BenchTest
 
 import usb.core
 from usbip_backend import get_backend
@@ -60,7 +60,7 @@ class Captured(BenchTest):
             with board.accept()[0] as stream:
                 body = b'<11>1 2000-01-01T00:00:13.000Z esp32 esp - - - E (1) wifi: lost\n'
                 stream.sendall(b'%d %s' % (len(body), body))
-                self.assertTrue(arrived.wait(20))
+                self.assertTrue(arrived.wait(PATIENCE))
             session(self.port, pcap)
             syslog.stop()
         packets = fields(self.file.name, 'frame.interface_name', 'syslog.level', 'ip.src')

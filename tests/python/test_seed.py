@@ -4,9 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
-from bench import USBWIRE, BenchTest
+from bench import PATIENCE, USBWIRE, BenchTest
 
 import usb.core
 from usbip_backend import get_backend
@@ -33,7 +34,7 @@ class Command(BenchTest):
 
     def run_it(self, *args):
         """Its output."""
-        out = subprocess.run([self.program, *args], capture_output=True, text=True, timeout=60,
+        out = subprocess.run([self.program, *args], capture_output=True, text=True, timeout=PATIENCE,
                              check=False)
         self.assertEqual(out.returncode, 0, out.stderr)
         return out.stdout
@@ -42,7 +43,11 @@ class Command(BenchTest):
         return f'127.0.0.1:{self.port}'
 
     def test_discover(self):
-        self.assertIn(str(self.port), self.run_it('discover', '--link', 'lo', '--wait', '2'))
+        shown, end = '', time.monotonic() + PATIENCE
+        while str(self.port) not in shown:
+            self.assertLess(time.monotonic(), end, shown)
+            shown = subprocess.run([self.program, 'discover', '--link', 'lo', '--wait', '1'], text=True,
+                                   stdout=subprocess.PIPE, timeout=PATIENCE, check=False).stdout
 
     def test_list(self):
         self.assertIn('303a:4004', self.run_it('--host', self.server(), 'list'))

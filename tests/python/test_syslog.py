@@ -6,7 +6,7 @@ import socket
 import threading
 import unittest
 
-import bench  # the import path
+from bench import PATIENCE
 
 import usb.core
 from usbip_backend.syslog import SyslogReceiver
@@ -21,7 +21,7 @@ class Board:
 
     def accept(self):
         """The receiver's connection."""
-        self.listener.settimeout(20)
+        self.listener.settimeout(PATIENCE)
         self.stream = self.listener.accept()[0]
 
     def log(self, text):
@@ -45,7 +45,7 @@ class Receiver(unittest.TestCase):
         with SyslogReceiver('127.0.0.1', self.board.port, callback=self.got.put):
             self.board.accept()
             self.board.log('\x1b[0;31mE (1234) wifi: no \x1b[1mAP\x1b[0m')
-            m = self.got.get(timeout=20)
+            m = self.got.get(timeout=PATIENCE)
         self.assertEqual((m.level, m.uptime, m.tag, m.text), ('E', '1234', 'wifi', 'no AP'))
         self.assertEqual((m.priority, m.hostname), (14, 'esp32'))
         self.assertIn(b'\x1b[0;31m', m.raw)
@@ -57,7 +57,7 @@ class Receiver(unittest.TestCase):
         with contextlib.redirect_stderr(out), SyslogReceiver('127.0.0.1', self.board.port):
             self.board.accept()
             self.board.log('W (5) tag: mind the gap')
-            while 'mind the gap' not in out.getvalue():
+            while 'mind the gap\n' not in out.getvalue():
                 threading.Event().wait(0.01)
         self.assertIn(' W (5) tag: mind the gap\n', out.getvalue())
 
@@ -68,7 +68,7 @@ class Receiver(unittest.TestCase):
         self.board.accept()
         for i in range(500):
             self.board.log(f'I ({i}) n: {i}')
-        texts = [self.got.get(timeout=20).text for _ in range(500)]
+        texts = [self.got.get(timeout=PATIENCE).text for _ in range(500)]
         receiver.stop()
         receiver.stop()
         self.assertEqual(texts, [str(i) for i in range(500)])
@@ -80,7 +80,7 @@ class Receiver(unittest.TestCase):
             self.board.stream.close()
             self.board.accept()
             self.board.log('I (1) t: back')
-            self.assertEqual(self.got.get(timeout=20).text, 'back')
+            self.assertEqual(self.got.get(timeout=PATIENCE).text, 'back')
 
     def test_stopped_by_its_callback(self):
         receiver = SyslogReceiver('127.0.0.1', self.board.port)
@@ -88,7 +88,7 @@ class Receiver(unittest.TestCase):
         receiver.start()
         self.board.accept()
         self.board.log('I (1) t: enough')
-        self.assertEqual(self.got.get(timeout=20).text, 'enough')
+        self.assertEqual(self.got.get(timeout=PATIENCE).text, 'enough')
 
     def test_bad_address(self):
         with self.assertRaises(usb.core.USBError):

@@ -335,7 +335,7 @@ bridges_run(struct cli *cli, struct bridge *bridges, unsigned count)
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGTERM);
-    cli_end_cleanly(cli);
+    sigaddset(&ours, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &ours, &before);
     while (!all_ended(bridges, count) && !cli_interrupted() && uw_now().us < until.us) {
         step_all(bridges, count);

@@ -44,7 +44,8 @@ set_handlers(void)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
-        sigaction(forwarded[i], &pass, NULL);
+        if (!cli_ignores(forwarded[i]))
+            sigaction(forwarded[i], &pass, NULL);
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         sigaction(ignored[i], &ignore, NULL);
     sigaction(SIGCHLD, &tell, NULL);
@@ -90,6 +91,8 @@ child_run(const char *path, char **words, const struct child_meanwhile *meanwhil
     int r, status;
 
     set_handlers();
+    if (cli_interrupted())
+        return CLI_INTERRUPTED;
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what it leaves behind comes here */
     r = start(path, words);
     if (r) {

@@ -114,6 +114,8 @@ int cli_choose(struct cli *cli);
 int cli_list(struct cli *cli, struct uw_device_list **ret_list);
 /* Waits; Ctrl-C ends it. */
 void cli_pause(struct cli *cli, struct uw_usec duration);
+/* On standard error, one a line: what there is to choose from. */
+void cli_print_candidates(const struct uw_device_list *list);
 /* What the options say of a device. */
 void cli_choice(const struct cli *cli, struct uw_choice *ret_choice);
 /* Gives everything back. 0, or the exit code after a message when a capture is not complete. */
@@ -127,12 +129,15 @@ int cli_device_fault(struct cli *cli, struct uw_device *device, const struct uw_
 
 /* ---- Ctrl-C (interrupt.c) ---- */
 
-/* SIGINT and SIGTERM end the program at once, or, from here on with a `wake`: set a flag and call
- * `wake`, which must be async-signal-safe, and only a second one ends the program. */
+/* SIGINT, SIGTERM and SIGHUP end the program at once, or, from here on with a `wake`: set a flag
+ * and call `wake`, which must be async-signal-safe, and only a second one, which SIGHUP is not,
+ * ends the program. */
 void cli_catch_interrupts(void (*wake)(void *data), void *data);
 /* The same, waking the loop: for commands that say how far they came. */
 void cli_end_cleanly(struct cli *cli);
 int cli_interrupted(void);
+/* As nohup has it; what is ignored at the start remains so. */
+int cli_ignores(int signal_number);
 
 /* ---- output (report.c) ---- */
 

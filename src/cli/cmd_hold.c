@@ -95,9 +95,9 @@ cmd_hold(struct cli *cli)
 
     if (code)
         return code;
+    cli_end_cleanly(cli); /* before there is what must not be left behind */
     if (uw_broker_new(cli->device, &broker, &fault) < 0)
         return cli_fault(&fault, CLI_CHOOSING);
-    cli_end_cleanly(cli);
     code = announce(cli, broker);
     if (!code)
         code = wait_for_end(cli, broker);

@@ -14,7 +14,6 @@
 
 #include "child.h"
 #include "cli.h"
-#include "names.h"
 #include "runtty.h"
 #include "shares.h"
 #include "target.h"
@@ -40,18 +39,6 @@ is_named(const struct cli *cli, const char *busid)
         if (strcmp(given, busid) == 0)
             return 1;
     return 0;
-}
-
-static void
-print_offer(const struct uw_device_list *list)
-{
-    char name[NAMES_MAX];
-
-    for (unsigned i = 0; i < uw_device_list_count(list); i++) {
-        const struct uw_device_info *info = uw_device_list_get(list, i);
-        fprintf(stderr, "  --busid %-12s %04x:%04x %s\n", info->busid, info->vid, info->pid,
-                names_device(info->vid, info->pid, name, sizeof(name)));
-    }
 }
 
 /* What matches, of a server's list. */
@@ -113,7 +100,7 @@ share_from(struct cli *cli, const struct uw_device_list *list, struct shares *sh
             cli_error("no device of %s matches%s", uw_server_name(cli->server),
                       uw_device_list_count(list) ? "; there is:"
                                                  : ": it offers none, or none that is not in use");
-        print_offer(list);
+        cli_print_candidates(list);
         return TARGET_WRAPPER_FAILED;
     }
     return share_matches(cli, list, &choice, shares);
@@ -126,7 +113,7 @@ print_list(struct cli *cli)
 
     if (uw_find_list(cli->server, cli_timeout(cli), &list, NULL) < 0)
         return;
-    print_offer(list);
+    cli_print_candidates(list);
     uw_device_list_free(list);
 }
 
@@ -375,7 +362,10 @@ run_on_devices(struct cli *cli, const char *path)
         code = set_environment(cli, shares);
     if (!code && cli_has(cli, OPT_TTY))
         code = preload_tty();
-    code = code ? TARGET_WRAPPER_FAILED : run_and_tend(cli, path, shares);
+    if (!code)
+        code = run_and_tend(cli, path, shares);
+    else if (code != CLI_INTERRUPTED)
+        code = TARGET_WRAPPER_FAILED;
     runtty_close(tty);
     shares_free(shares);
     return code;

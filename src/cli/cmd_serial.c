@@ -173,7 +173,8 @@ each_device(struct serial *s, void (*visit)(struct visit *v, struct uw_device *d
             cli_remark(s->cli, "%s", uw_fault_text(&fault, text, sizeof(text)));
             continue;
         }
-        visit(v, device);
+        if (!choice.serial || strcmp(uw_device_serial(device), choice.serial) == 0)
+            visit(v, device);
         uw_device_free(device);
     }
     uw_device_list_free(list);
@@ -255,8 +256,10 @@ cmd_serial(struct cli *cli)
     code = ports_init(&s.ports);
     if (!code)
         code = open_ports(&s);
-    if (!code)
+    if (!code) {
+        cli_end_cleanly(cli); /* before there are links, which must not be left behind */
         code = ports_show(&s.ports);
+    }
     if (!code && s.ports.argument)
         code = print_places(&s);
     if (!code)

@@ -157,8 +157,8 @@ cli_list(struct cli *cli, struct uw_device_list **ret_list)
     return r < 0 ? cli_fault(&fault, CLI_CONNECTING) : 0;
 }
 
-static void
-print_candidates(const struct uw_device_list *list)
+void
+cli_print_candidates(const struct uw_device_list *list)
 {
     char name[NAMES_MAX];
 
@@ -186,7 +186,7 @@ cli_choose(struct cli *cli)
         return 0;
     code = cli_fault(&fault, CLI_CHOOSING);
     if (candidates)
-        print_candidates(candidates);
+        cli_print_candidates(candidates);
     uw_device_list_free(candidates);
     return code;
 }

@@ -1,6 +1,6 @@
 /*
  * interrupt.c - Ctrl-C: where there is something to end cleanly the first one asks for it and the
- * second one ends the program; elsewhere the first one does
+ * second one ends the program; elsewhere the first one does. A terminal that hangs up asks, too.
  */
 #include <signal.h>
 #include <stddef.h>
@@ -16,7 +16,8 @@ static void catch (int signal_number)
 {
     static const char text[] = "usbwire: interrupted\n";
 
-    (void)signal_number;
+    if (signal_number == SIGHUP && caught)
+        return; /* the kernel says so, and then the shell */
     if (caught || !wake_function) {
         /* The kernel closes the connection, and with it the import ends. */
         if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
@@ -37,6 +38,16 @@ cli_catch_interrupts(void (*wake)(void *data), void *data)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (!cli_ignores(SIGHUP))
+        sigaction(SIGHUP, &action, NULL);
+}
+
+int
+cli_ignores(int signal_number)
+{
+    struct sigaction action;
+
+    return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 int

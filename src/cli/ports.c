@@ -4,9 +4,12 @@
 #include "ports.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int
 ports_init(struct ports *p)
@@ -18,10 +21,13 @@ ports_init(struct ports *p)
 void
 ports_free(struct ports *p)
 {
-    for (unsigned i = 0; i < p->count; i++) {
+    for (unsigned i = 0; i < p->count; i++)
         p->face->close(&p->bridges[i]);
+    if (p->made_folder)
+        (void)rmdir(p->argument); /* unless somebody else has put something there */
+    /* Last what may take time, where a server does not answer. */
+    for (unsigned i = 0; i < p->count; i++)
         uw_serial_free(p->bridges[i].port);
-    }
     free(p->bridges);
     p->bridges = NULL;
     p->count = 0;
@@ -163,6 +169,17 @@ tell_apart(struct ports *p)
     }
 }
 
+static int
+make_folder(struct ports *p)
+{
+    if (p->face != &face_pty)
+        return 0;
+    p->made_folder = mkdir(p->argument, 0777) == 0;
+    if (p->made_folder || errno == EEXIST)
+        return 0;
+    return cli_error("the directory %s could not be made: %s", p->argument, strerror(errno));
+}
+
 int
 ports_show(struct ports *p)
 {
@@ -175,6 +192,7 @@ ports_show(struct ports *p)
         return code;
     }
     tell_apart(p);
+    code = make_folder(p);
     for (unsigned i = 0; !code && i < p->count; i++) {
         place_for(p, &p->bridges[i], place, sizeof(place));
         code = p->face->open(&p->bridges[i], place);

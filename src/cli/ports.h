@@ -13,6 +13,7 @@ struct ports {
     struct uw_serial_config config;
     struct bridge *bridges; /* of BRIDGES_MAX */
     unsigned count;
+    int made_folder; /* which --all has its links in: it goes with them */
 };
 
 /* Makes room. 0, or an exit code after a message. */

@@ -68,8 +68,9 @@ get(struct cli *cli, const char *busid, struct share *one, struct uw_fault *faul
     struct uw_choice choice;
     int r;
 
-    uw_choice_init(&choice);
+    cli_choice(cli, &choice);
     choice.busid = busid;
+    choice.serial = NULL; /* it was found by that */
     r = uw_find(cli->server, &choice, cli_time(cli, OPT_WAIT, uw_usec(0)), uw_never(), &one->device,
                 NULL, fault);
     if (r == 0)
@@ -82,17 +83,30 @@ get(struct cli *cli, const char *busid, struct share *one, struct uw_fault *faul
     return 0;
 }
 
+static int
+has(const struct shares *s, const char *busid)
+{
+    for (const struct share *one = s->first; one; one = one->next)
+        if (strcmp(uw_device_info(one->device)->busid, busid) == 0)
+            return 1;
+    return 0;
+}
+
 int
 shares_add(struct shares *s, struct cli *cli, const char *busid, int leniently)
 {
-    struct share *one = calloc(1, sizeof(*one));
     char text[UW_FAULT_TEXT_MAX];
     struct uw_fault fault;
+    struct share *one;
 
+    if (has(s, busid)) /* named twice */
+        return 0;
+    one = calloc(1, sizeof(*one));
     if (!one || (!s->queue && uw_queue_new(cli->loop, &s->queue) < 0)) {
         free(one);
         return cli_error("out of memory");
     }
+    cli_end_cleanly(cli); /* a broker's socket must not be left behind */
     if (get(cli, busid, one, &fault) < 0) {
         uw_device_free(one->device);
         free(one);

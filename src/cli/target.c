@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -107,10 +108,13 @@ check_elf(const char *path, int fd, const struct stat *st)
     if (((st->st_mode & S_ISUID) && st->st_uid != geteuid()) ||
         ((st->st_mode & S_ISGID) && st->st_gid != getegid()))
         return refuse(path, "is setuid or setgid");
+    if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
+        return refuse(path, "has capabilities of its own");
     return 0;
 }
 
-/* The interpreter of "#! /PATH ...", in place of the path. 0: it is no script. */
+/* The interpreter of "#! /PATH ...", in place of the path. 0: it is no script; 1: it is; else an
+ * exit code. */
 static int
 read_interpreter(int fd, char path[PATH_MAX])
 {
@@ -123,7 +127,12 @@ read_interpreter(int fd, char path[PATH_MAX])
     line[strcspn(line, "\n")] = '\0';
     word = line + 2 + strspn(line + 2, " \t");
     end = word + strcspn(word, " \t");
-    snprintf(path, PATH_MAX, "%.*s", (int)(end - word), word);
+    *end = '\0';
+    if (*word && !is_program(word)) {
+        cli_error("%s is a script for \"%s\", and there is no such program", path, word);
+        return TARGET_CANNOT_RUN;
+    }
+    snprintf(path, PATH_MAX, "%s", word);
     return 1;
 }
 
@@ -155,8 +164,10 @@ target_find(const char *name, char path[PATH_MAX])
     if (strchr(name, '/')) {
         snprintf(path, PATH_MAX, "%s", name);
         if (!is_program(path)) {
-            cli_error("there is no program \"%s\"", name);
-            return TARGET_NOT_FOUND;
+            int there = access(path, F_OK) == 0;
+
+            cli_error(there ? "\"%s\" is no program" : "there is no program \"%s\"", name);
+            return there ? TARGET_CANNOT_RUN : TARGET_NOT_FOUND;
         }
         if (access(path, X_OK) < 0) {
             cli_error("%s: %s", path, strerror(errno));

@@ -53,6 +53,19 @@ def commands_share_it(lab):
 
 
 @test
+def a_terminal_that_hangs_up_leaves_nothing_behind(lab):
+    """The kernel says so, and then the shell once more."""
+    with lab.bench('--device', 'esp') as bench:
+        process = bench.start('hold', environment=_runtime(lab), stdout=subprocess.PIPE)
+        with process.stdout, process.stdin:
+            expect(process.stdout.readline(), 'hold did not start')
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGHUP)
+            expect_equal(process.wait(PATIENCE), 0)
+        expect_equal(os.listdir(lab.path('run/usbwire')), ['taps'])
+
+
+@test
 def without_it_the_device_is_busy(lab):
     elsewhere = {'environment': {'XDG_RUNTIME_DIR': lab.path('elsewhere')}}
     os.makedirs(lab.path('elsewhere'), mode=0o700)

@@ -256,7 +256,8 @@ def what_does_not_go_together(lab):
                 (('--baud', '2500000'), 1, 'the nearest rate that it makes is 3000000 bits/s'),
                 (('--baud', '45'), 1, 'it does 46 to 3000000 bits/s'),
                 (('--flow', 'xonxoff'), 1, 'it has no XON/XOFF of its own'),
-                (('--all', '--pty', lab.path('none')), 1, 'No such file or directory')):
+                (('--all', '--pty', lab.path('none/of/these')), 1,
+                 'none/of/these could not be made: No such file')):
             output = bench('serial', *words, status=code)
             expect(text in output.errors, words, output)
 

@@ -1,11 +1,15 @@
 """`usbwire run`: what it resolves, what it refuses, how programs find the drop-in."""
 import os
 import re
+import shutil
+import signal
+import struct
 import subprocess
 import sys
 import tempfile
 
 from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, Skip, kept_port, main, need, need_module, succeeded
+from ports import until
 
 LSUSB_LINE = 'Bus 1'
 
@@ -16,6 +20,8 @@ def test_chooses():
         assert succeeded(bench.run(lsusb)).count(LSUSB_LINE) == 3
         out = succeeded(bench.run(lsusb, options=['-b', '1-1', '--busid', '1-3']))
         assert '1209:0003' in out and '1209:0005' in out and out.count(LSUSB_LINE) == 2, out
+        out = succeeded(bench.run(lsusb, options=['-b', '1-2', '-b', '1-2', '--vid', '1209']))
+        assert '1209:0004' in out and out.count(LSUSB_LINE) == 1, out
         out = succeeded(bench.run(lsusb, options=['--vid', '1209', '--pid', '0004']))
         assert '1209:0004' in out and out.count(LSUSB_LINE) == 1, out
         out = succeeded(bench.run(lsusb, options=['--serial', 'keyboard-2']))
@@ -35,6 +41,19 @@ def test_waits_for_a_server():
             assert waiting.communicate(timeout=PATIENCE)[0] == 'here\n'
 
 
+def test_gives_up_while_it_waits():
+    """For the second device; the first is held, and that ends without a trace."""
+    with Bench('loopback') as bench, tempfile.TemporaryDirectory() as runtime:
+        held = os.path.join(runtime, 'usbwire', f'{bench.address}@1-1.device')
+        with subprocess.Popen([USBWIRE, 'run', '-H', bench.address, '-b', '1-1', '-b', '1-2', '--wait',
+                               str(PATIENCE), 'echo', 'here'], env={**ENV, 'XDG_RUNTIME_DIR': runtime},
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+            until(lambda: os.path.exists(held), 'the first device')
+            waiting.send_signal(signal.SIGINT)
+            assert waiting.communicate(timeout=PATIENCE)[0] == b''
+        assert waiting.returncode == 130 and not os.path.exists(held), waiting.returncode
+
+
 def test_the_dash_dash_may_be_left_out():
     with Bench('loopback') as bench:
         done = subprocess.run([USBWIRE, 'run', '-H', bench.address, 'sh', '-c', 'exit 7'],
@@ -51,6 +70,19 @@ def test_ends_as_the_program_does():
         running.terminate() # is passed on
         assert running.wait(PATIENCE) == 5
         running.stdout.close()
+
+
+def test_nohup():
+    """What ignores the end of the terminal, or of the session, goes on ignoring it."""
+    with Bench('loopback') as bench:
+        running = bench.start('sh', '-c', 'echo here; read word; exit 6', stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(
+                                  signal.SIGHUP, signal.SIG_IGN))
+        assert running.stdout.readline() == 'here\n'
+        running.send_signal(signal.SIGHUP)
+        with running.stdout, running.stdin:
+            running.stdin.write('word\n')
+        assert running.wait(PATIENCE) == 6
 
 
 WRITE = """
@@ -127,6 +159,7 @@ def test_refuses_what_cannot_be_resolved():
         refused(bench.run('true', options=[]), 125, '2 devices', '--busid 1-1', '1209:0004')
         refused(bench.run('true', options=['-b', '7-7']), 125, '7-7', '--busid 1-2')
         refused(bench.run('true', options=['--vid', 'dead']), 125, 'no device', '--busid 1-2')
+        refused(bench.run('true', options=['-b', '1-1', '--pid', '4']), 125, '--pid 0x0004: not found')
         refused(bench.run('true', options=['--serial', 'nobody']), 125)
     refused(bench.run('true'), 125, 'Connection refused')
 
@@ -137,6 +170,11 @@ def test_refuses_what_preloading_does_not_reach():
         script = os.path.join(scratch, 'script')
         refused(bench.run('no-such-program-here'), 127, 'no-such-program-here')
         refused(bench.run('/etc/passwd'), 126, '/etc/passwd')
+        refused(bench.run(scratch), 126, 'is no program')
+        with open(script, 'w', encoding='ascii') as f:
+            f.write('#! /nonexistent/interpreter -x\n')
+        os.chmod(script, 0o755)
+        refused(bench.run(script), 126, 'is a script for "/nonexistent/interpreter"')
         with open(os.path.join(scratch, 'static.c'), 'w', encoding='ascii') as f:
             f.write('int main(void) { return 0; }\n')
         if subprocess.run(['gcc', '-static', '-o', static, f.name], check=False).returncode:
@@ -144,7 +182,6 @@ def test_refuses_what_preloading_does_not_reach():
         refused(bench.run(static), 126, 'statically linked')
         with open(script, 'w', encoding='ascii') as f:
             f.write(f'#! {static}\n')
-        os.chmod(script, 0o755)
         refused(bench.run(script), 126, 'statically linked')
         with open(static, 'r+b') as f:
             f.seek(18)  # e_machine
@@ -164,6 +201,30 @@ def test_refuses_setuid():
         os.chown(program, 1, 1)
         os.chmod(program, 0o4755)
         refused(bench.run(program), 126, 'setuid')
+
+
+# cap_net_raw, as ping has it: struct vfs_cap_data, version 2, in force.
+CAPABILITY = struct.pack('<5I', 0x02000001, 1 << 13, 0, 0, 0)
+
+
+def test_refuses_capabilities():
+    """They make the dynamic linker as careful as setuid does; root has them anyway."""
+    if os.geteuid() != 0:
+        raise Skip('needs root to give a program capabilities')
+    with Bench('loopback') as bench, tempfile.TemporaryDirectory() as scratch:
+        program = os.path.join(scratch, 'program')
+        shutil.copy('/bin/true', program)
+        os.chmod(scratch, 0o755)
+        try:
+            os.setxattr(program, 'security.capability', CAPABILITY)
+        except OSError:
+            raise Skip('files here have no capabilities') from None
+        succeeded(bench.run(program))
+        try:
+            done = bench.run(program, user=65534, group=65534, extra_groups=[])
+        except PermissionError:
+            raise Skip('others cannot reach what was built') from None
+        refused(done, 126, 'has capabilities of its own')
 
 
 PLUGIN = 'int plugin(void); int plugin(void) { return 42; }\n'

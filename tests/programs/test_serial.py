@@ -123,6 +123,16 @@ def test_pty():
             assert not os.path.lexists(link)
 
 
+def test_pty_of_a_terminal_that_hangs_up():
+    with tempfile.TemporaryDirectory() as folder, Bench('ch340') as bench:
+        with Port(bench, '--pty', link_in(folder)) as where:
+            assert os.path.islink(link_in(folder))
+            where.process.send_signal(signal.SIGHUP)
+            where.process.send_signal(signal.SIGHUP)
+            assert where.process.wait(PATIENCE) == 130
+        assert not os.path.lexists(link_in(folder))
+
+
 def test_pty_settings_reach_the_device():
     with tempfile.TemporaryDirectory() as folder:
         with Bench('cp2102n:baud=74880,format=8N1') as bench, Port(bench, '--pty', link_in(folder)):
@@ -167,14 +177,24 @@ def test_all():
                 assert [p.read(1) for p in ports] == [b'0', b'1', b'2']
                 for p in ports:
                     p.close()
+            # One that is not there comes and goes with the ports, unless it is used.
+            fresh = os.path.join(folder, 'ttys')
+            for used in (False, True):
+                with Port(bench, '--all', '--serial', 'one', '--pty', fresh):
+                    assert os.listdir(fresh) == ['one'], os.listdir(fresh)
+                    if used:
+                        os.mkdir(os.path.join(fresh, 'mine'))
+                assert os.path.isdir(fresh) == used
+            assert os.listdir(fresh) == ['mine']
 
 
 def test_list():
     with Bench('cp2105', 'loopback', 'ft232r:serial=A1') as bench:
-        done = subprocess.run([USBWIRE, 'serial', '-H', bench.address, '--list', '--json'],
-                              env=ENV, capture_output=True, text=True, check=True, timeout=PATIENCE)
-        rows = [(r['busid'], r['driver'], r['interface']) for r in json.loads(done.stdout)]
-        assert rows == [('1-1', 'cp210x', 0), ('1-1', 'cp210x', 1), ('1-3', 'ftdi', 0)], rows
+        listed = lambda *words: [(r['busid'], r['driver'], r['interface']) for r in json.loads(
+            subprocess.run([USBWIRE, 'serial', '-H', bench.address, '--list', '--json', *words],
+                           env=ENV, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)]
+        assert listed() == [('1-1', 'cp210x', 0), ('1-1', 'cp210x', 1), ('1-3', 'ftdi', 0)]
+        assert listed('--serial', 'A1') == [('1-3', 'ftdi', 0)]
 
 
 def test_reconnect():

@@ -2,6 +2,7 @@
  * choice.c - servers and devices from the environment and usbwire.conf
  */
 #include <ctype.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 static void
 add_server(struct choice *c, const char *word)
 {
+    for (unsigned i = 0; i < c->num_servers; i++)
+        if (strcmp(c->servers[i], word) == 0)
+            return;
     if (c->num_servers == CHOICE_SERVERS) {
         log_tell("more than %u servers; '%s' is left out", CHOICE_SERVERS, word);
         return;
@@ -24,8 +28,8 @@ add_server(struct choice *c, const char *word)
         c->num_servers++;
 }
 
-/* Four hexadecimal digits and then `end`, or "*": any. Returns what is behind, NULL if it is not.
- */
+/* Four hexadecimal digits, perhaps after 0x, and then `end`, or "*": any. Returns what is behind,
+ * NULL if it is not. */
 static const char *
 read_id(const char *s, char end, int *ret_id)
 {
@@ -35,6 +39,8 @@ read_id(const char *s, char end, int *ret_id)
         *ret_id = -1;
         return s + 1;
     }
+    if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+        s += 2;
     for (int i = 0; i < 4; i++) {
         if (!isxdigit((unsigned char)s[i]))
             return NULL;
@@ -126,34 +132,40 @@ value_of(const char *line, const char *key)
 }
 
 static FILE *
-open_file(void)
+open_file(char path[PATH_MAX])
 {
     const char *config = secure_getenv("XDG_CONFIG_HOME"), *home = secure_getenv("HOME");
-    char path[PATH_MAX];
+    FILE *f;
 
     if (config && *config == '/')
-        snprintf(path, sizeof(path), "%s/usbwire.conf", config);
+        snprintf(path, PATH_MAX, "%s/usbwire.conf", config);
     else if (home && *home == '/')
-        snprintf(path, sizeof(path), "%s/.config/usbwire.conf", home);
+        snprintf(path, PATH_MAX, "%s/.config/usbwire.conf", home);
     else
         return NULL;
-    return fopen(path, "re");
+    f = fopen(path, "re");
+    if (!f && errno == EACCES)
+        log_tell("%s: %s", path, strerror(errno));
+    return f;
 }
 
+/* The devices count unless the environment names some. */
 static void
-read_file(struct choice *c, int servers, int devices)
+read_file(struct choice *c, int devices)
 {
-    FILE *f = open_file();
-    char line[1024];
+    char path[PATH_MAX], line[1024];
+    FILE *f = open_file(path);
 
     while (f && fgets(line, sizeof(line), f)) {
         const char *value;
 
-        line[strcspn(line, "#")] = '\0';
-        if (servers && (value = value_of(line, "servers")))
+        line[strcspn(line, "#\r\n")] = '\0';
+        if ((value = value_of(line, "servers")))
             each_word(c, value, add_server);
-        if (devices && (value = value_of(line, "devices")))
-            each_word(c, value, add_selector);
+        else if ((value = value_of(line, "devices")))
+            each_word(c, devices ? value : "", add_selector);
+        else if (line[strspn(line, BLANKS)])
+            log_tell("%s: '%s' is neither 'servers = ...' nor 'devices = ...'", path, line);
     }
     if (f)
         fclose(f);
@@ -174,7 +186,7 @@ choice_read(struct choice *c)
         each_word(c, devices, add_selector);
     /* The devices of the file belong to its servers. */
     if (!servers)
-        read_file(c, 1, !devices);
+        read_file(c, !devices);
 }
 
 void

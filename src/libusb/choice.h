@@ -6,7 +6,8 @@
  *
  * What the environment leaves open is taken from "servers = ..." and "devices = ..." in
  * $XDG_CONFIG_HOME/usbwire.conf (~/.config/usbwire.conf). Without a server nothing is listed;
- * without a selector a server's only device is chosen, and of several none.
+ * without a selector a server's only device is chosen, and of several none. An address that names a
+ * device leaves no other of that server to choose.
  */
 #ifndef UW_LIBUSB_CHOICE_H
 #define UW_LIBUSB_CHOICE_H

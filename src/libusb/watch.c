@@ -9,12 +9,13 @@
 #include "libusb/log.h"
 #include "libusb/watch.h"
 
+/* Whoever wants a capture wants to know that it is not whole. */
 static void
 say(void *data, int level, const char *line)
 {
     (void)data;
     (void)level;
-    LOG_WARNING(NULL, "%s", line);
+    log_tell("%s", line);
 }
 
 /* Written and ended by the library when the program ends. */

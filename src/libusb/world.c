@@ -1,6 +1,7 @@
 /*
  * world.c - the loop, the servers, and what they offer
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ struct refusal {
 struct station {
     struct uw_server *server;
     int failed; /* the last error that was said, 0: none */
-    int said_ambiguous;
+    int judged; /* it had something for the program, or the program was told what it has */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -60,12 +61,25 @@ world_unlock(void)
 }
 
 static void
-open_stations(struct uw_loop *l)
+read_extra_timeout(void)
 {
     const char *add = secure_getenv("USBWIRE_TIMEOUT_ADD_MS");
+    char *end = NULL;
+
+    if (!add || !*add)
+        return;
+    if (isdigit((unsigned char)*add))
+        extra_timeout = (unsigned)strtoul(add, &end, 10);
+    if (!end || *end)
+        log_tell("USBWIRE_TIMEOUT_ADD_MS '%s' is not a number of milliseconds", add);
+}
+
+static void
+open_stations(struct uw_loop *l)
+{
     struct uw_fault fault;
 
-    extra_timeout = add ? (unsigned)strtoul(add, NULL, 10) : 0;
+    read_extra_timeout();
     choice_read(&choice);
     for (unsigned i = 0; i < choice.num_servers; i++) {
         if (uw_server_new(l, choice.servers[i], 0, &stations[num_stations].server, &fault) < 0)
@@ -286,10 +300,12 @@ note_record(const struct station *s, const struct uw_device_info *info)
     uw_device_free(left);
 }
 
-static void
+/* 0: its serial number is none that was chosen. */
+static int
 take_record(struct station *s, const struct uw_device_info *info)
 {
     struct remote *r;
+    int chosen;
 
     world_lock();
     r = find_remote_locked(s, info);
@@ -297,7 +313,7 @@ take_record(struct station *s, const struct uw_device_info *info)
     if (!r) {
         r = remote_new(s->server, info);
         if (!r)
-            return;
+            return 1;
         world_lock();
         find_place_locked(r);
         uw_list_insert(&remotes, &r->link);
@@ -309,7 +325,9 @@ take_record(struct station *s, const struct uw_device_info *info)
     if (!r->gone)
         r->listed = 1;
     choose_locked(r);
+    chosen = !r->known || r->chosen;
     world_unlock();
+    return chosen;
 }
 
 /* ---- lists ---- */
@@ -328,25 +346,26 @@ is_expected(const struct station *s, const struct uw_device_info *info)
     return expected;
 }
 
+/* The address may name a device, too. */
 static int
-is_wanted(struct station *s, const struct uw_device_list *list, const struct uw_device_info *info)
+fits(const struct station *s, const struct uw_device_list *list, const struct uw_device_info *info)
 {
-    if (choice.all)
-        return 1;
-    if (choice.num_selectors ? choice_find(&choice, info, NULL) != NULL
-                             : uw_device_list_count(list) == 1)
-        return 1;
-    return is_expected(s, info);
+    const char *busid = uw_server_busid(s->server);
+
+    if (busid && strcmp(busid, info->busid) != 0)
+        return 0;
+    if (choice.all || !choice.num_selectors)
+        return choice.all || busid || uw_device_list_count(list) == 1;
+    return choice_find(&choice, info, NULL) != NULL;
 }
 
+/* Programs say no more than that they found nothing. */
 static void
-say_ambiguous(struct station *s, const struct uw_device_list *list)
+say_what_there_is(struct station *s, const struct uw_device_list *list)
 {
-    if (choice.all || choice.num_selectors || s->said_ambiguous || uw_device_list_count(list) < 2)
-        return;
-    s->said_ambiguous = 1;
-    log_tell("%s offers %u devices; choose with USBWIRE_DEVICES (BUSID, VID:PID, VID:PID:SERIAL or "
-             "all):",
+    s->judged = 1;
+    log_tell("%s offers %u devices, and none of them is chosen; choose with USBWIRE_DEVICES "
+             "(BUSID, VID:PID, VID:PID:SERIAL or all):",
              uw_server_name(s->server), uw_device_list_count(list));
     for (unsigned i = 0; i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
@@ -386,8 +405,6 @@ ask(struct station *s)
     if (r < 0 && s->failed != r)
         log_fault(&fault);
     s->failed = r;
-    if (list)
-        say_ambiguous(s, list);
     for (unsigned i = 0; list && i < uw_device_list_count(list); i++)
         note_record(s, uw_device_list_get(list, i));
     world_lock();
@@ -396,9 +413,11 @@ ask(struct station *s)
     for (unsigned i = 0; list && i < uw_device_list_count(list); i++) {
         const struct uw_device_info *info = uw_device_list_get(list, i);
 
-        if (is_wanted(s, list, info))
-            take_record(s, info);
+        if (fits(s, list, info) || is_expected(s, info))
+            s->judged |= take_record(s, info);
     }
+    if (list && uw_device_list_count(list) && !s->judged)
+        say_what_there_is(s, list);
     uw_device_list_free(list);
 }
 

@@ -284,11 +284,24 @@ def test_environment():
         assert run(USBWIRE_HOST=bench.address, USBWIRE_DEVICES='all').stdout.count(LSUSB_LINE) == 2
         done = run(USBWIRE_SERVERS=bench.address)
         assert not done.stdout and 'choose with USBWIRE_DEVICES' in done.stderr, done
+        for nobody in ('1-9', '1209:0003:x'):
+            done = run(USBWIRE_SERVERS=bench.address, USBWIRE_DEVICES=nobody)
+            assert not done.stdout and 'none of them is chosen' in done.stderr, done
+        done = run(USBWIRE_SERVERS=f'{bench.address},{bench.address}', USBWIRE_DEVICES='0x1209:0x0004')
+        assert '1209:0004' in done.stdout and not done.stderr, done
+        for devices in ({}, {'USBWIRE_DEVICES': 'all'}):
+            done = run(USBWIRE_HOST=f'usbip://{bench.address}/1-2', **devices)
+            assert '1209:0004' in done.stdout and done.stdout.count(LSUSB_LINE) == 1, done
         done = run(USBWIRE_SERVERS='127.0.0.1:1')
         assert 'Connection refused' in done.stderr and done.stderr.count('\n') <= 2, done
+        done = run(USBWIRE_SERVERS=bench.address, USBWIRE_DEVICES='all', USBWIRE_PCAP='/dev/full',
+                   USBWIRE_TIMEOUT_ADD_MS='a bit')
+        assert done.stdout.count(LSUSB_LINE) == 2 and 'No space left' in done.stderr, done
+        assert "'a bit' is not a number" in done.stderr, done
         with open(os.path.join(scratch, 'usbwire.conf'), 'w', encoding='ascii') as f:
-            f.write(f'# bench\nservers = {bench.address}\ndevices = 1209:0003:loopback-1\n')
+            f.write(f'# bench\nservers = {bench.address}\ndevices = 1209:0003:loopback-1\ndevice=x\n')
         done = run(XDG_CONFIG_HOME=scratch)
+        assert done.stderr.count('\n') == 1 and "usbwire.conf: 'device=x' is neither" in done.stderr, done
         assert '1209:0003' in done.stdout and done.stdout.count(LSUSB_LINE) == 1, done
 
 

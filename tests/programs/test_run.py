@@ -64,7 +64,8 @@ def test_the_dash_dash_may_be_left_out():
 def test_ends_as_the_program_does():
     with Bench('loopback') as bench:
         assert bench.run('sh', '-c', 'kill -9 $$').returncode == 128 + 9
-        running = bench.start('sh', '-c', 'trap "exit 5" TERM; echo here; sleep 60 2>/dev/null & wait',
+        running = bench.start('sh', '-c', 'trap "exit 5" TERM; sleep 60 2>/dev/null & echo here; '
+                              'while :; do sleep 0.1; done',
                               stdout=subprocess.PIPE)
         assert running.stdout.readline() == 'here\n'
         running.terminate() # is passed on

@@ -82,4 +82,14 @@ def destdir_holds_a_tree_for_a_package(lab):
     _build_examples(lab, place, root)
 
 
+@test
+def python_finds_its_package(lab):
+    """Below the usual prefix, where Debian's interpreter looks."""
+    root = _install(lab, _configure(lab), '/usr/local', lab.path('root'))[:-len('/usr/local')]
+    folders = lab.run('/usr/bin/python3', '-c',
+                      'import site; print(*site.getsitepackages())').text.split()
+    for name in ('usbip_backend.pth', 'usbip_backend/__init__.py', 'usbip_backend/_place.py'):
+        expect([f for f in folders if os.path.exists(f'{root}{f}/{name}')], name)
+
+
 main(__name__)

@@ -212,10 +212,12 @@ print_places(struct serial *s)
         struct bridge *b = &s->ports.bridges[i];
 
         s->ports.face->where(b, where, sizeof(where));
-        if (list)
-            json_array_append_new(
-                list, json_pack("{ss ss ss}", "where", where, "port", b->name, "label", b->label));
-        else
+        if (list && json_array_append_new(list, json_pack("{ss ss ss}", "where", where, "port",
+                                                          b->name, "label", b->label)) < 0) {
+            json_decref(list);
+            return cli_error("%s: JSON can name nothing that is not UTF-8", where);
+        }
+        if (!list)
             printf("%s  %s\n", where, b->name);
     }
     return list ? json_print(list) : cli_flush();

@@ -242,6 +242,14 @@ def more_ports_than_fit(lab):
 
 
 @test
+def a_name_that_json_cannot_have(lab):
+    with lab.bench('--device', 'ch340') as bench:
+        output = bench('serial', '--json', '--pty', lab.path(os.fsdecode(b'\xff')), status=1)
+        expect('JSON can name nothing that is not UTF-8' in output.errors and not output.out, output)
+        expect_equal(os.listdir(lab.folder), [])
+
+
+@test
 def what_does_not_go_together(lab):
     with lab.bench('--device', 'ch340') as bench:
         for words, code, text in (

@@ -60,10 +60,13 @@ is_as(const struct uw_serial *p, unsigned line, int value)
     return p->outputs_known & line && !(p->outputs & line) == !value;
 }
 
-/* One line. Returns which are to be sent now. */
+/* One line. Returns which are to be sent now. A change that has waited long enough does not take
+ * the next one along, only because nobody came to send it. */
 static unsigned
 change_one(struct uw_serial *p, unsigned line, int value)
 {
+    if (p->pending && p->merge.node.at.us <= uw_now().us)
+        serial_lines_settle(p);
     if (p->pending & ~line) {
         remember(p, line, value);
         return BOTH;

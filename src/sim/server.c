@@ -180,13 +180,13 @@ uw_sim_run(struct uw_sim *sim)
         sim->now = uw_now();
         n = epoll_wait(sim->epoll_fd, events, EVENTS_MAX, milliseconds(sim));
         sim->now = uw_now();
+        run_timers(sim); /* first: what came meanwhile came after they were due, or may have */
         for (int i = 0; i < n; i++) {
             struct sim_source *source = events[i].data.ptr;
 
             if (source->ready)
                 source->ready(sim, source, events[i].events);
         }
-        run_timers(sim);
         sim_settle(sim);
         if (sim->mdns)
             sim_mdns_refresh(sim->mdns);

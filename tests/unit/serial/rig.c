@@ -16,12 +16,13 @@ serve(void *arg)
 }
 
 static void
-note_loss(void *data, int level, const char *line)
+note(void *data, int level, const char *line)
 {
     struct rig *r = (struct rig *)data;
     size_t bytes;
 
     (void)level;
+    r->moves += strstr(line, "DTR") || strstr(line, "RTS");
     if (sscanf(line, "%*s port %*u: %zu bytes lost", &bytes) != 1)
         return;
     r->losses++;
@@ -32,7 +33,7 @@ static struct rig *
 make(const char *device, const char *personality, struct uw_usec latency)
 {
     struct rig *r = calloc(1, sizeof(*r));
-    struct uw_log log = {.level = UW_LOG_INFO, .write = note_loss, .data = r};
+    struct uw_log log = {.level = UW_LOG_INFO, .write = note, .data = r};
     struct uw_fault fault = {0};
     char address[64];
 

@@ -17,6 +17,7 @@ struct rig {
     struct uw_server *server;
     _Atomic unsigned losses; /* of bytes from the wire, as the simulated chips log them */
     _Atomic unsigned hidden; /* of these: of so many that a running count does not show it */
+    _Atomic unsigned moves;  /* of DTR and RTS, both at once or one */
 };
 
 #define RIG_MODULUS 251u /* of the count that far=source sends */

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "client/import.h"
 #include "rig.h"
 
 static const struct chip {
@@ -133,6 +135,32 @@ test_lines(void **state)
         wait_for_lines(p, UW_LINE_DTR | UW_LINE_DSR | UW_LINE_DCD | UW_LINE_RTS | UW_LINE_CTS);
         close_chip(r, p);
     }
+}
+
+/* Nobody has time for the loop while the first change waits for another: it goes alone all the
+ * same. */
+static void
+test_lines_of_a_busy_program(void **state)
+{
+    struct rig *r = rig_new("cp2102n", NULL);
+    struct uw_serial *p = rig_open(r, "");
+    const struct timespec pause = {.tv_nsec = 5000000};
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        unsigned before;
+
+        assert_int_equal(uw_serial_set_lines(p, 0, 0, NULL), 0);
+        before = r->moves;
+        assert_int_equal(uw_serial_set_lines(p, 1, -1, NULL), 0);
+        uw_loop_lock(r->loop);
+        nanosleep(&pause, NULL);
+        uw_loop_unlock(r->loop);
+        assert_int_equal(uw_serial_set_lines(p, -1, 1, NULL), 0);
+        assert_true(uw_serial_lines(p, NULL) >= 0);
+        assert_int_equal(r->moves - before, 2);
+    }
+    close_chip(r, p);
 }
 
 static void
@@ -342,6 +370,7 @@ main(void)
         cmocka_unit_test(test_rates_and_formats),
         cmocka_unit_test(test_disagreement_is_silence),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_lines_of_a_busy_program),
         cmocka_unit_test(test_break),
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_much),

@@ -38,7 +38,7 @@ def cdc_acm_echoes(lab):
         for size in (1, 64, 4096, 65536):
             lab.guest.run(f'serial {tty} echo {size}')
         # What the device says of DTR: DCD and DSR with it.
-        signals = lab.guest.run(f'exec 7<>{tty}; serial {tty} set dtr=1 rts=1; until_true 5 sh -c '
+        signals = lab.guest.run(f'exec 7<>{tty}; serial {tty} set dtr=1 rts=1; until_true 60 sh -c '
                                 f'"serial {tty} signals | grep -q dsr"; serial {tty} signals').text
         expect({'dtr', 'rts', 'dsr', 'dcd'} <= set(signals.split()), signals)
 
@@ -47,7 +47,7 @@ def cdc_acm_echoes(lab):
 def usb_storage_mounts_the_disk(lab):
     with lab.serve('--device', 'disk') as served, lab.attached(served, 'disk') as device:
         disk = lab.guest.run(f'wait_node {device} "sd[a-z]"').text.strip()
-        lab.guest.run(f'until_true 10 [ -b /dev/{disk} ]; mount -t vfat /dev/{disk} /mnt')
+        lab.guest.run(f'until_true 60 [ -b /dev/{disk} ]; mount -t vfat /dev/{disk} /mnt')
         listing = lab.guest.run('ls -l /mnt').text
         expect(len(listing.splitlines()) > 1, 'an empty disk:', listing)
         lab.guest.run('dd if=/dev/urandom of=/tmp/data bs=1M count=3 2>/dev/null; '
@@ -97,11 +97,11 @@ def usbtest_tries_the_source_and_sink(lab):
     with lab.serve('--device', 'source-sink:gadget=1') as served, \
             lab.attached(served, 'source-sink') as device:
         node = lab.guest.run(
-            f'modprobe usbtest; until_true 5 [ -e /sys/bus/usb/drivers/usbtest/{device}:1.0 ]; '
+            f'modprobe usbtest; until_true 60 [ -e /sys/bus/usb/drivers/usbtest/{device}:1.0 ]; '
             f'cd /sys/bus/usb/devices/{device}; '
             'printf "/dev/bus/usb/%03d/%03d" $(cat busnum devnum)').text
         found = lab.guest.run(f'usbtest {node} 0 20 1024 {" ".join(map(str, SOURCE_SINK_CASES))}',
-                              check=False, timeout=120).text
+                              check=False, timeout=240).text
     expect_equal(dict(line.split(': ') for line in found.splitlines()),
                  {str(case): 'ok' for case in SOURCE_SINK_CASES})
 
@@ -142,13 +142,13 @@ def detached_in_the_middle_of_writing(lab):
         for _ in range(3):
             with lab.attached(served, 'disk') as device:
                 disk = lab.guest.run(f'wait_node {device} "sd[a-z]"').text.strip()
-                writer = lab.guest.start(f'until_true 10 [ -b /dev/{disk} ]; echo go; '
+                writer = lab.guest.start(f'until_true 60 [ -b /dev/{disk} ]; echo go; '
                                          f'dd if=/dev/zero of=/dev/{disk} bs=64k count=100000')
                 writer.wait_for('go')
             writer.wait()
         with lab.attached(served, 'disk') as device:
             disk = lab.guest.run(f'wait_node {device} "sd[a-z]"').text.strip()
-            lab.guest.run(f'until_true 10 [ -b /dev/{disk} ]; dd if=/dev/{disk} of=/dev/null '
+            lab.guest.run(f'until_true 60 [ -b /dev/{disk} ]; dd if=/dev/{disk} of=/dev/null '
                           'bs=64k count=16')
 
 
@@ -159,4 +159,4 @@ def a_device_that_vanishes_is_gone_for_the_kernel(lab):
         tty = '/dev/' + lab.guest.run(f'wait_node {device} "ttyACM*"').text.strip()
         failed = lab.guest.run(f'serial {tty} echo 100000', check=False)
         expect(failed.status != 0, 'it echoed all')
-        lab.guest.run(f'until_true 20 [ ! -e /sys/bus/usb/devices/{device} ]')
+        lab.guest.run(f'until_true 60 [ ! -e /sys/bus/usb/devices/{device} ]')

@@ -82,7 +82,7 @@ def usbhid_dump_shows_keys(lab):
         released = b' 00 00 00 00 00 00 00 00\n'
         lines = list(itertools.islice(iter(program.stdout.readline, released), 20))
         program.terminate()
-        program.wait(20)
+        program.wait(PATIENCE)
     expect(b' 05 01 09 06 A1 01 75 01 95 08 05 07 19 E0 29 E7\n' in lines, lines)
     expect(b' 00 00 05 00 00 00 00 00\n' in lines, lines)
     expect(len(lines) < 20, 'it did not go on until the key was released:', lines)

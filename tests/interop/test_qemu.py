@@ -7,7 +7,7 @@ import threading
 
 from harness.cases import test
 from harness.guests import disk_contents
-from harness.lab import expect, expect_equal
+from harness.lab import PATIENCE, expect, expect_equal
 
 BLOCK = 512
 
@@ -42,7 +42,7 @@ def high_speed_disk_reads_and_writes_blocks(lab):
 
 def _ftdi(lab):
     line = socket.socket(socket.AF_UNIX)
-    line.settimeout(20)
+    line.settimeout(PATIENCE)
     line.connect(lab.ftdi_socket)
     return line
 
@@ -75,7 +75,7 @@ def ftdi_receives(lab):
     been silent for its timeout."""
     data = os.urandom(3000)
     with _ftdi(lab) as line, lab.reading(lab.FTDI, '0x81', '--length', '64', '--count', '0',
-                                         '--timeout', '2', '--json') as reader:
+                                         '--timeout', '6', '--json') as reader:
         line.sendall(data)
         output = reader.finish()
     expect_equal(output.status, 1, output)
@@ -118,7 +118,7 @@ def audio_arrives_in_the_wav_file(lab):
                     '--w-index', unit, '--data', most)
     count = 30000
     samples = b''.join(struct.pack('<hh', n, -n) for n in range(1, count + 1))
-    silence = bytes(48000 // 5 * 4)
+    silence = bytes(48000 * 4)
     done = lab.usbwire('write', '--busid', lab.AUDIO, '--endpoint', '0x01', '--alt', '1',
                        '--data-file', '-', '--json', stdin=samples + silence).json()
     expect_equal((done['type'], done['actual_length'], done['packets_failed']),
@@ -141,7 +141,7 @@ def unplugged_in_mid_transfer(lab):
         with lab.start(lab.program_path('unplug'), lab.address, busid, '0x81') as program:
             expect_equal(program.stdout.readline(), b'in flight\n')
             lab.unplug(name, busid)
-            out, err = program.communicate(timeout=30)
+            out, err = program.communicate(timeout=2 * PATIENCE)
         expect_equal((program.returncode, err), (0, b''))
         expect(busid.encode() in out, out)
         expect(busid not in [d['busid'] for d in lab.usbwire('list', '--json').json()])
@@ -166,10 +166,10 @@ def wait_finds_a_device_that_comes(lab):
     lab.unplug('mouse', lab.MOUSE)
     absent = lab.usbwire('probe', '--busid', lab.MOUSE, check=4)
     expect(lab.MOUSE.encode() in absent.err, absent)
-    with lab.start(*lab.command, 'probe', '--busid', lab.MOUSE, '--wait', '30',
+    with lab.start(*lab.command, 'probe', '--busid', lab.MOUSE, '--wait', str(PATIENCE),
                    '--get-device-desc') as waiting:
         lab.plug('mouse', lab.MOUSE)
-        out, err = waiting.communicate(timeout=40)
+        out, err = waiting.communicate(timeout=2 * PATIENCE)
     expect_equal(waiting.returncode, 0, err)
     expect(b'idVendor' in out, out)
 

@@ -50,7 +50,7 @@ def kernel_drivers_tell_ports_apart(lab):
     for chip, ports in (('cp2105', 2), ('cp2108', 4), ('ft2232h', 2), ('ft4232h', 4)):
         with lab.serve('--device', chip) as served, lab.attached(served, chip) as device:
             _tty(lab, device)
-            names = lab.guest.run(f'until_true 20 sh -c "[ \\$(ls -d /sys/bus/usb/devices/{device}:1.*/'
+            names = lab.guest.run(f'until_true 60 sh -c "[ \\$(ls -d /sys/bus/usb/devices/{device}:1.*/'
                                   f'ttyUSB* | wc -l) = {ports} ]"; ls -d /sys/bus/usb/devices/{device}'
                                   ':1.*/ttyUSB*').text.split()
             for name in names:

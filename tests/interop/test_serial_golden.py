@@ -38,13 +38,13 @@ mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 tty_of() { ls -d /sys/bus/usb/devices/%(interface)s/ttyUSB* /sys/bus/usb/devices/%(interface)s/tty/tty* 2>/dev/null |
     head -n 1 | sed 's|.*/||'; }
 has_tty() { [ -n "$(tty_of)" ] && [ -c /dev/$(tty_of) ]; }
-until_true 20 has_tty
+until_true 60 has_tty
 serial /dev/$(tty_of) echo 0 9600 8N1
 driver=$(readlink -f /sys/bus/usb/devices/%(interface)s/driver)
 echo %(interface)s >$driver/unbind
 exec 3</sys/kernel/debug/usb/usbmon/$(cat /sys/bus/usb/devices/%(device)s/busnum)u
 echo %(interface)s >$driver/bind
-until_true 20 has_tty
+until_true 60 has_tty
 basename $driver
 cat /sys/bus/usb/devices/%(device)s/devnum
 exec serial /dev/$(tty_of) trace %(steps)s

@@ -8,7 +8,7 @@ import socket
 import threading
 
 from harness.cases import test
-from harness.lab import expect, expect_equal
+from harness.lab import PATIENCE, expect, expect_equal
 
 MIB = 1 << 20
 
@@ -20,7 +20,7 @@ def _md5(data):
 def _exchange(lab, busid, data):
     """What comes from the port while `data` goes to it, and how often (lines, breaks, settings)
     were changed meanwhile."""
-    done = lab.program('serial', busid, str(MIB), stdin=data, timeout=120)
+    done = lab.program('serial', busid, str(MIB), stdin=data)
     counts = re.search(rb'lines (\d+) breaks (\d+) settings (\d+)', done.err)
     expect(counts, done)
     return done.out, [int(n) for n in counts.groups()]
@@ -44,7 +44,7 @@ def _far_end(line, sent, received):
 def ftdi_of_qemu_both_ways_while_its_lines_move(lab):
     out, back, received = os.urandom(MIB), os.urandom(MIB), bytearray()
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(60)
+        line.settimeout(PATIENCE)
         line.connect(lab.ftdi_socket)
         far = threading.Thread(target=_far_end, args=(line, back, received), daemon=True)
         far.start()

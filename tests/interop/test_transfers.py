@@ -177,7 +177,7 @@ def halts_and_clear_halt(lab):
 
 @test('server-gadget', 'server-vudc')
 def reads_that_time_out_lose_nothing(lab):
-    lab.program('parked', lab.busid['ffs'], timeout=90)
+    lab.program('parked', lab.busid['ffs'])
 
 
 @test('server-gadget', 'server-vudc')

@@ -11,7 +11,7 @@ import sys
 
 from harness.cases import test
 from harness.guest import GuestError, wait_until
-from harness.lab import Failure, expect
+from harness.lab import PATIENCE, Failure, expect
 
 from test_transfers import endpoints
 
@@ -125,7 +125,7 @@ def compared(lab, busid):
             return None
 
         try:  # usbmon's reader is a little behind
-            wait_until('usbmon', 10, lambda: not missing())
+            wait_until('usbmon', PATIENCE, lambda: not missing())
         except GuestError as late:
             where, gap, seen = missing()
             raise Failure(f'usbmon did not see {gap} in {where}; it saw '

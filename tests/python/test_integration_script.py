@@ -5,13 +5,13 @@ import sys
 import tempfile
 import unittest
 
-from bench import SOURCE, Bench
+from bench import PATIENCE, SOURCE, Bench
 
 
 def check(*args):
     """Runs it; its completed process."""
-    return subprocess.run([sys.executable, os.path.join(SOURCE, 'test_integration.py'), *args],
-                          capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([sys.executable, os.path.join(SOURCE, 'test_integration.py'), *args, '--timeout',
+                           str(PATIENCE)], capture_output=True, text=True, timeout=3 * PATIENCE, check=False)
 
 
 class Integration(unittest.TestCase):

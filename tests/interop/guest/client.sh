@@ -5,4 +5,4 @@
 modprobe -a vhci-hcd usbip-host cdc-acm ftdi_sio cp210x ch341 pl2303 usb-storage sd_mod usbhid hid-generic \
     evdev snd-usb-audio vfat nls_cp437 nls_iso8859-1 nls_ascii usbmon
 usbipd -4 -D
-until_true 10 usbipd_listens
+until_true 60 usbipd_listens

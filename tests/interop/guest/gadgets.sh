@@ -100,7 +100,7 @@ make_ffs()
     mkdir -p "/dev/$1"
     mount -t functionfs "$1" "/dev/$1"
     ffs "/dev/$1" >"/tmp/$1.log" 2>&1 &
-    until_true 10 grep -q ready "/tmp/$1.log"
+    until_true 60 grep -q ready "/tmp/$1.log"
 }
 
 # make_composite NAME SPEED

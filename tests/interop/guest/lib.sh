@@ -83,7 +83,7 @@ attach()
         grep -q 'open vhci_driver' /tmp/attach || die "$(cat /tmp/attach)"
         sleep 0.1
     done
-    until_true 20 new_device
+    until_true 60 new_device
     new_device
 }
 
@@ -92,7 +92,7 @@ detach()
 {
     port=$(awk -v name="$1" '$7 == name { print $2 + 0 }' /sys/devices/platform/vhci_hcd.*/status)
     usbip detach -p "$port" 2>/tmp/detach || die "$(cat /tmp/detach)"
-    until_true 20 [ ! -e "/sys/bus/usb/devices/$1" ]
+    until_true 60 [ ! -e "/sys/bus/usb/devices/$1" ]
 }
 
 # node NAME PATTERN: the first file of that pattern below a device in /sys, such as ttyACM*.
@@ -109,7 +109,7 @@ has_node()
 # wait_node NAME PATTERN: the same, when it is there.
 wait_node()
 {
-    until_true 20 has_node "$1" "$2"
+    until_true 60 has_node "$1" "$2"
     node "$1" "$2"
 }
 

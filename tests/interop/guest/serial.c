@@ -27,7 +27,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define SILENCE_MS 20000
+#define SILENCE_MS 60000
 #define USBMON     3
 
 static const struct {
@@ -137,7 +137,7 @@ show_signals(int fd)
 static int
 await_signals(int fd, unsigned long wanted)
 {
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0; tries < 1200; tries++) {
         unsigned long on = 0;
         int bits;
 

@@ -22,10 +22,10 @@ for path in "$gadgets"/*; do
     n=$((n + 1))
 done
 start_hid hid
-until_true 20 have_devices $n
+until_true 60 have_devices $n
 export_all
 for device in $(own_devices); do
     echo "$(cat "/sys/bus/usb/devices/$device/serial") $device"
 done
 usbipd -4 -D
-until_true 10 usbipd_listens
+until_true 60 usbipd_listens

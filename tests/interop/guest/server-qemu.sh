@@ -3,7 +3,7 @@
 # shellcheck source=tests/interop/guest/lib.sh
 . /interop/lib.sh
 modprobe -a xhci-pci ehci-pci
-until_true 20 have_devices "$1"
+until_true 60 have_devices "$1"
 export_all
 usbipd -4 -D
-until_true 10 usbipd_listens
+until_true 60 usbipd_listens

@@ -22,4 +22,4 @@ for path in "$gadgets"/*; do
 done
 start_hid hid
 usbipd -4 -D --device
-until_true 10 usbipd_listens
+until_true 60 usbipd_listens

@@ -68,7 +68,7 @@ class Monitor:
 
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
+        self._socket.settimeout(60)
         self._socket.connect(path)
         self._stream = self._socket.makefile('rw', encoding='utf-8')
         self._events = []
@@ -207,11 +207,11 @@ class Guest:
     def pid(self):
         return self._qemu.pid
 
-    def start(self, script, timeout=60):
+    def start(self, script, timeout=120):
         """Starts a script; its Process."""
         return Process(self._agent, '. /interop/lib.sh\n' + script, timeout)
 
-    def run(self, script, stdin=b'', timeout=60, check=True):
+    def run(self, script, stdin=b'', timeout=120, check=True):
         """Runs a script; its Result. With `check`, status 0 is expected."""
         with self.start(script, timeout) as process:
             if stdin:

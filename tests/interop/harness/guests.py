@@ -20,7 +20,7 @@ QEMU_DEVICES = {
     'tablet': 'usb-tablet,bus=xhci.0,port=8,usb_version=1',
     'mtp': 'usb-mtp,bus=xhci.0,port=9,rootdir={folder}/mtp,desc=interop,readonly=off',
     'ccid': 'usb-ccid,bus=xhci.0,port=10',
-    'audio': 'usb-audio,bus=xhci.0,port=11,audiodev=sound',
+    'audio': 'usb-audio,bus=xhci.0,port=11,audiodev=sound,buffer=262144',
     'net': 'usb-net,bus=xhci.0,port=12,netdev=un,mac=52:54:00:00:00:07',
     'mouse': 'usb-mouse,bus=xhci.0,port=13',
     'hub': 'usb-hub,bus=xhci.0,port=14',
@@ -45,13 +45,13 @@ class QemuLab(Lab):
         monitor = self.guest.monitor
         monitor.run('device_del', id=name)
         monitor.wait_event('DEVICE_DELETED', device=name)
-        self.guest.run(f'until_true 20 [ ! -e /sys/bus/usb/devices/{busid} ]')
+        self.guest.run(f'until_true 60 [ ! -e /sys/bus/usb/devices/{busid} ]')
 
     def plug(self, name, busid):
         """Plugs it in again and exports it again."""
         device = QEMU_DEVICES[name].format(folder=self.folder)
         expect_equal(self.guest.monitor.human(f'device_add {device},id={name}'), '')
-        self.guest.run(f'until_true 20 [ -e /sys/bus/usb/devices/{busid}/idVendor ]; '
+        self.guest.run(f'until_true 60 [ -e /sys/bus/usb/devices/{busid}/idVendor ]; '
                        f'usbip bind -b {busid}')
 
     @property
@@ -97,7 +97,7 @@ class ClientLab(Lab):
         with open(log, 'wb') as errors, self.start(*command, stderr=errors) as process:
             yield Served(json.loads(process.stdout.readline()))
             process.stdin.close()
-            expect_equal(process.wait(20), 0, 'usbwire serve')
+            expect_equal(process.wait(60), 0, 'usbwire serve')
 
     @contextlib.contextmanager
     def attached(self, served, name):
@@ -114,7 +114,7 @@ class ClientLab(Lab):
         with self.attached(served, name) as device:
             self.guest.run(f'export_imported {device}')
             yield device
-            self.guest.run(f'until_true 10 released {device}')
+            self.guest.run(f'until_true 60 released {device}')
 
 
 class Served:

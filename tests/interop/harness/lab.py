@@ -7,7 +7,7 @@ import threading
 
 
 BUSY, ABSENT = 5, 4  # exit codes of the command
-PATIENCE = 20        # seconds that a device may take to be had again
+PATIENCE = 60        # seconds for anything to happen, on the slowest of machines
 
 
 class Failure(Exception):
@@ -56,7 +56,7 @@ class Lab:
         """A file of this run."""
         return os.path.join(self.folder, name)
 
-    def run(self, *command, stdin=b'', timeout=60, check=0, environment=None, cwd=None):
+    def run(self, *command, stdin=b'', timeout=2 * PATIENCE, check=0, environment=None, cwd=None):
         """Runs a program here; its Output. `check`: the expected status, None: any."""
         done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=timeout, check=False, cwd=cwd,
@@ -132,9 +132,9 @@ class Reading:
     def _wait(self, message, count):
         with self._progress:
             if not self._progress.wait_for(
-                    lambda: sum(message in line for line in self._seen) >= count, 20):
+                    lambda: sum(message in line for line in self._seen) >= count, PATIENCE):
                 self._process.kill()
-                raise Failure(f'no {message} within 20 s: {b"".join(self._err)[-1000:]!r}')
+                raise Failure(f'no {message} within {PATIENCE} s: {b"".join(self._err)[-1000:]!r}')
 
     def wait_for_data(self, transfers):
         """Waits until so many transfers have ended with data."""
@@ -158,7 +158,7 @@ class Reading:
     def kill(self):
         self._process.kill()
 
-    def finish(self, timeout=30):
+    def finish(self, timeout=PATIENCE):
         """The Output, when it has ended."""
         self._process.wait(timeout)
         for thread in self._threads:

@@ -29,7 +29,7 @@ open_all(struct peer *peer, const char *address, struct user *users, unsigned *r
     if (uw_loop_new(NULL, &peer->loop) < 0 || uw_queue_new(peer->loop, &peer->queue) < 0 ||
         uw_server_new(peer->loop, address, 0, &peer->server, &fault) < 0)
         fail("no server");
-    expect(uw_server_list(peer->server, uw_msec(10 * SECOND), &list, NULL), 0, "list");
+    expect(uw_server_list(peer->server, uw_msec(PATIENCE_MS), &list, NULL), 0, "list");
     *ret_count = uw_device_list_count(list);
     if (*ret_count > MOST)
         fail("%u devices", *ret_count);
@@ -37,7 +37,7 @@ open_all(struct peer *peer, const char *address, struct user *users, unsigned *r
         struct uw_choice choice;
         uw_choice_init(&choice);
         choice.busid = uw_device_list_get(list, i)->busid;
-        if (uw_find(peer->server, &choice, uw_msec(20 * SECOND), uw_msec(20 * SECOND),
+        if (uw_find(peer->server, &choice, uw_msec(PATIENCE_MS), uw_msec(PATIENCE_MS),
                     &users[i].device, NULL, &fault) < 0)
             fail("%s", uw_fault_text(&fault, text, sizeof(text)));
     }
@@ -107,7 +107,7 @@ main(int argc, char **argv)
     for (unsigned i = 0; i < count; i++)
         start(&peer, &users[i]);
     while (finished < count) {
-        if (uw_queue_wait(peer.queue, uw_msec(20 * SECOND)) != 1)
+        if (uw_queue_wait(peer.queue, uw_msec(PATIENCE_MS)) != 1)
             fail("nothing more comes, with %u of %u done", finished, count);
         while ((urb = uw_queue_pop(peer.queue)) != NULL)
             finished += (unsigned)take(&peer, users, count, urb, rounds);

@@ -26,7 +26,7 @@ move(struct disk *d, uint8_t endpoint, uint8_t *data, size_t size)
     char text[UW_FAULT_TEXT_MAX];
     size_t n;
 
-    if (uw_transfer(d->peer.device, endpoint, data, size, uw_msec(10 * SECOND), &n, &fault) < 0)
+    if (uw_transfer(d->peer.device, endpoint, data, size, uw_msec(PATIENCE_MS), &n, &fault) < 0)
         fail("%s", uw_fault_text(&fault, text, sizeof(text)));
     if (n != size)
         fail("endpoint 0x%02x moved %zu of %zu bytes", endpoint, n, size);

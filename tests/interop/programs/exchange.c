@@ -31,7 +31,7 @@ write_all(void *data)
         n = x->bytes - done < x->message ? x->bytes - done : x->message;
         uw_urb_set_transfer(urb, x->peer.device, x->out, x->sent + done, n);
         uw_urb_set_flags(urb, UW_URB_ZERO_PACKET);
-        uw_urb_set_timeout(urb, uw_msec(20 * SECOND));
+        uw_urb_set_timeout(urb, uw_msec(PATIENCE_MS));
         expect(uw_urb_run(urb), 0, "write");
         if (uw_urb_actual_length(urb) != n)
             fail("%zu of %zu bytes written", uw_urb_actual_length(urb), n);
@@ -66,8 +66,9 @@ main(int argc, char **argv)
         x.sent[i] = (uint8_t)next_random(&random);
     /* The one in force again would make the device start anew. */
     if (uw_device_configuration(x.peer.device) != configuration)
-        expect(uw_device_set_configuration(x.peer.device, configuration, uw_msec(5 * SECOND), NULL),
-               0, "set the configuration");
+        expect(
+            uw_device_set_configuration(x.peer.device, configuration, uw_msec(PATIENCE_MS), NULL),
+            0, "set the configuration");
     endpoint = uw_device_endpoint(x.peer.device, x.in);
     if (!endpoint)
         fail("there is no endpoint 0x%02x", x.in);
@@ -79,9 +80,9 @@ main(int argc, char **argv)
     pthread_create(&writer, NULL, write_all, &x);
     for (struct uw_usec start = uw_now(); done < x.bytes; done += n) {
         struct uw_usec wait =
-            patience ? uw_usec(next_random(&random) % patience + 1) : uw_msec(20 * SECOND);
+            patience ? uw_usec(next_random(&random) % patience + 1) : uw_msec(PATIENCE_MS);
         int r = uw_transfer(x.peer.device, x.in, got + done, x.step, wait, &n, &fault);
-        if (r != 0 && (r != UW_ERROR_TIMEOUT || !patience || since(start) > 40 * SECOND))
+        if (r != 0 && (r != UW_ERROR_TIMEOUT || !patience || since(start) > PATIENCE_MS))
             fail("%zu of %zu bytes, then %s", done, x.bytes, uw_error_name(r));
     }
     pthread_join(writer, NULL);

@@ -94,7 +94,7 @@ main(int argc, char **argv)
     peer_open(&peer, argc, argv, 0, "");
     if (uw_urb_new(MANY, &urb) < 0)
         fail("out of memory");
-    expect(uw_device_set_altsetting(peer.device, 1, 1, uw_msec(5 * SECOND), NULL), 0,
+    expect(uw_device_set_altsetting(peer.device, 1, 1, uw_msec(PATIENCE_MS), NULL), 0,
            "set the alternate setting");
     make_packets();
     for (unsigned i = 0; i < ROUNDS; i++) {

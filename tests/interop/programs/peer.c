@@ -52,7 +52,7 @@ peer_open(struct peer *peer, int argc, char **argv, int arguments, const char *u
         uw_queue_new(peer->loop, &peer->queue) < 0)
         fail("no server");
     /* A device that was given back a moment ago is still being reset. */
-    if (uw_find(peer->server, &choice, uw_msec(20 * SECOND), uw_msec(10 * SECOND), &peer->device,
+    if (uw_find(peer->server, &choice, uw_msec(PATIENCE_MS), uw_msec(PATIENCE_MS), &peer->device,
                 NULL, &fault) < 0)
         fail("%s", uw_fault_text(&fault, text, sizeof(text)));
     find_endpoints(peer);
@@ -73,7 +73,7 @@ ffs_request(struct peer *peer, uint8_t request, uint16_t value, uint16_t index)
     struct uw_fault fault;
     char text[UW_FAULT_TEXT_MAX];
 
-    if (uw_control(peer->device, 0x40, request, value, index, NULL, 0, uw_msec(5 * SECOND), NULL,
+    if (uw_control(peer->device, 0x40, request, value, index, NULL, 0, uw_msec(PATIENCE_MS), NULL,
                    &fault) < 0)
         fail("%s", uw_fault_text(&fault, text, sizeof(text)));
 }

@@ -18,7 +18,7 @@ struct peer {
     uint8_t out, in, interrupt_in;
 };
 
-#define SECOND 1000u /* ms */
+#define PATIENCE_MS 40000u /* for anything to happen, on the slowest of machines */
 
 /* Imports argv[2] from argv[1]. */
 void peer_open(struct peer *peer, int argc, char **argv, int arguments, const char *usage);

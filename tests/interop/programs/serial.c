@@ -110,16 +110,16 @@ write_all(void *data)
         await_rounds(l, written);
         for (ssize_t done = 0; done < size;) {
             long n = uw_serial_write(l->port, bytes + done, (size_t)(size - done),
-                                     uw_msec(20 * SECOND), &fault);
+                                     uw_msec(PATIENCE_MS), &fault);
 
             check((int)n, &fault, "write");
             if (n == 0)
-                fail("nothing was taken for 20 s");
+                fail("nothing was taken any more");
             done += n;
         }
         written += (size_t)size;
     }
-    check(uw_serial_drain(l->port, uw_msec(20 * SECOND), &fault), &fault, "drain");
+    check(uw_serial_drain(l->port, uw_msec(PATIENCE_MS), &fault), &fault, "drain");
     return NULL;
 }
 
@@ -131,7 +131,7 @@ read_all(struct line *l, size_t size)
 
     while (size > 0) {
         long n = uw_serial_read(l->port, bytes, size < sizeof(bytes) ? size : sizeof(bytes), 1,
-                                uw_msec(20 * SECOND), &fault);
+                                uw_msec(PATIENCE_MS), &fault);
 
         check((int)n, &fault, "read");
         if (n == 0)

@@ -42,8 +42,8 @@ main(int argc, char **argv)
     in = (uint8_t)strtoul(argv[4], NULL, 0);
     for (int i = 5; i < argc; i++) {
         n = parse(argv[i], message, sizeof(message));
-        if (uw_transfer(peer.device, out, message, n, uw_msec(5 * SECOND), NULL, &fault) < 0 ||
-            uw_transfer(peer.device, in, answer, sizeof(answer), uw_msec(5 * SECOND), &n, &fault) <
+        if (uw_transfer(peer.device, out, message, n, uw_msec(PATIENCE_MS), NULL, &fault) < 0 ||
+            uw_transfer(peer.device, in, answer, sizeof(answer), uw_msec(PATIENCE_MS), &n, &fault) <
                 0)
             fail("message %d: %s", i - 4, uw_fault_text(&fault, text, sizeof(text)));
         for (size_t k = 0; k < n; k++)

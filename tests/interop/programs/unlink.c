@@ -12,8 +12,9 @@
 
 #include "peer.h"
 
-#define DEPTH   16
-#define MESSAGE 64
+#define DEPTH    16
+#define MESSAGE  64
+#define QUIET_MS 1500
 
 struct race {
     struct peer peer;
@@ -61,7 +62,7 @@ collect_all(struct race *r)
         struct uw_usec start = uw_now();
         while (r->in_flight[i]) {
             collect(r, 1000000);
-            if (since(start) > 20 * SECOND)
+            if (since(start) > PATIENCE_MS)
                 fail("URB %u does not end", i);
         }
     }
@@ -120,16 +121,17 @@ messages(struct race *r, unsigned rounds)
     }
     if (got == 0 || r->cancels == 0)
         fail("no race: %u messages, %u cancels", got, r->cancels);
-    while (uw_transfer(r->peer.device, r->peer.in, data, sizeof(data), uw_msec(500), &n, NULL) == 0)
+    while (uw_transfer(r->peer.device, r->peer.in, data, sizeof(data), uw_msec(QUIET_MS), &n,
+                       NULL) == 0)
         got++;
     if (got > rounds)
         fail("%u messages of %u", got, rounds);
     /* Whole, and with its endpoints in step. */
     expect(uw_transfer(r->peer.device, r->peer.out, (void *)(uintptr_t) "alive", 5,
-                       uw_msec(5 * SECOND), NULL, NULL),
+                       uw_msec(PATIENCE_MS), NULL, NULL),
            0, "a write afterwards");
     expect(
-        uw_transfer(r->peer.device, r->peer.in, data, sizeof(data), uw_msec(5 * SECOND), &n, NULL),
+        uw_transfer(r->peer.device, r->peer.in, data, sizeof(data), uw_msec(PATIENCE_MS), &n, NULL),
         0, "a read afterwards");
     if (n != 5 || memcmp(data, "alive", 5) != 0)
         fail("%zu other bytes came back", n);
@@ -151,7 +153,7 @@ controls(struct race *r, unsigned rounds)
             fail("a wrong answer");
     }
     expect(uw_control(r->peer.device, 0xc0, FFS_DELAY, 0, 0, data, sizeof(data),
-                      uw_msec(5 * SECOND), &n, NULL),
+                      uw_msec(PATIENCE_MS), &n, NULL),
            0, "a control transfer afterwards");
     if (n != 7)
         fail("%zu bytes instead of 7", n);
@@ -228,11 +230,11 @@ main(int argc, char **argv)
         r.usual = 0;
         controls(&r, 200);
     } else if (strcmp(argv[3], "large") == 0) {
-        expect(uw_device_set_configuration(r.peer.device, 1, uw_msec(5 * SECOND), NULL), 0,
+        expect(uw_device_set_configuration(r.peer.device, 1, uw_msec(PATIENCE_MS), NULL), 0,
                "set the configuration");
         large(&r, 40);
     } else {
-        expect(uw_device_set_configuration(r.peer.device, 1, uw_msec(5 * SECOND), NULL), 0,
+        expect(uw_device_set_configuration(r.peer.device, 1, uw_msec(PATIENCE_MS), NULL), 0,
                "set the configuration");
         stream(&r, r.peer.in, 2048, 300);
         stream(&r, r.peer.out, 2048, 300);

@@ -41,12 +41,12 @@ main(int argc, char **argv)
     /* Control transfers go on until the device is gone. */
     start = uw_now();
     do {
-        r = uw_control(peer.device, 0x80, 0, 0, 0, byte, 2, uw_msec(2 * SECOND), NULL, NULL);
-        if (since(start) > 20 * SECOND)
+        r = uw_control(peer.device, 0x80, 0, 0, 0, byte, 2, uw_msec(PATIENCE_MS), NULL, NULL);
+        if (since(start) > PATIENCE_MS)
             fail("the device is still there");
     } while (r == 0);
     for (int i = 0; i < READS; i++) {
-        if (uw_queue_wait(peer.queue, uw_msec(5 * SECOND)) != 1)
+        if (uw_queue_wait(peer.queue, uw_msec(PATIENCE_MS)) != 1)
             fail("a read did not end");
         uw_queue_pop(peer.queue);
     }
@@ -55,7 +55,7 @@ main(int argc, char **argv)
             fail("read %d: %s", i, uw_error_name(uw_urb_status(urb[i])));
         uw_urb_free(urb[i]);
     }
-    r = uw_control(peer.device, 0x80, 0, 0, 0, byte, 2, uw_msec(2 * SECOND), NULL, &fault);
+    r = uw_control(peer.device, 0x80, 0, 0, 0, byte, 2, uw_msec(PATIENCE_MS), NULL, &fault);
     if (!gone(r) || !gone(uw_device_status(peer.device)))
         fail("afterwards: %s, device status %s", uw_error_name(r),
              uw_error_name(uw_device_status(peer.device)));

@@ -14,7 +14,7 @@
 
 #include "libusb/dropin.h"
 
-#define CHOICE_SERVERS   32u
+#define CHOICE_SERVERS   256u /* 'usbwire run' has one for each device */
 #define CHOICE_SELECTORS 32u
 
 struct choice_selector {

@@ -33,6 +33,11 @@ def test_takes_the_only_device():
         assert '1209:0003' in succeeded(bench.run(need('lsusb'), options=[]))
 
 
+def test_takes_a_whole_rack():
+    with Bench('loopback:count=40') as bench:
+        assert succeeded(bench.run(need('lsusb'))).count(LSUSB_LINE) == 40
+
+
 def test_waits_for_a_server():
     holder, number = kept_port()
     words = [USBWIRE, 'run', '-H', f'127.0.0.1:{number}', '--all', '--wait', str(PATIENCE), '--', 'echo', 'here']

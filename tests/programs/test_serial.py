@@ -1,5 +1,6 @@
 """`usbwire serial`: pySerial, unmodified, on its RFC 2217 port, pseudo-terminal and TCP port; the
 terminal; devices that go away and come back. Debian's interpreter runs this."""
+import contextlib
 import functools
 import hashlib
 import json
@@ -15,7 +16,7 @@ import tempfile
 import time
 
 from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, kept_port, main
-from ports import Port, Terminal, echoes, open_port, pty_port, sees, until
+from ports import Port, Terminal, echoes, open_port, sees, until
 
 
 def link_in(folder):
@@ -430,12 +431,13 @@ def test_a_signal_at_the_worst_moment():
             with Port(bench, *face, env={'LD_PRELOAD': shim, 'LATE_SIGNAL': sign}) as where:
                 with open(sign, 'w', encoding='ascii'):
                     pass
-                # It waits since before that; this is a reason to wait anew.
-                if face[0] == '--pty':
-                    user = os.fdopen(os.open(link_in(folder), os.O_RDONLY | os.O_NOCTTY), 'rb')
-                else:
-                    user = socket.create_connection(where.place, PATIENCE)
-                with user:
+                # If it waits since before that, this is a reason to wait anew; else it may be gone by now.
+                with contextlib.ExitStack() as user:
+                    with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
+                        if face[0] == '--pty':
+                            user.callback(os.close, os.open(link_in(folder), os.O_RDONLY | os.O_NOCTTY))
+                        else:
+                            user.enter_context(socket.create_connection(where.place, PATIENCE))
                     assert where.process.wait(PATIENCE) == 130
             assert not os.path.exists(sign)
 

@@ -1,6 +1,8 @@
 """Several programs use one board: what each of them sees, and what the server sees of it - one import,
 and no reset. Debian's interpreter runs this."""
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading

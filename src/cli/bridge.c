@@ -2,7 +2,6 @@
  * bridge.c - bytes between ports and faces, and ports that come back
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #define POLLS_MAX  ((FACE_POLLS + 1u) * BRIDGES_MAX + 1u)
 #define BUSY_MS    5  /* a port's output buffer is full: again after so long */
 #define FINDING_MS 50 /* a port is being looked for */
+#define SHOWS_MAX  16 /* of a bridge in a row: then the others have their turn */
 
 int
 bridge_is_up(const struct bridge *b)
@@ -116,7 +116,7 @@ show_input(struct bridge *b)
     size_t room;
     long n;
 
-    while ((room = b->face->room(b)) > 0) {
+    for (int i = 0; i < SHOWS_MAX && (room = b->face->room(b)) > 0; i++) {
         n = uw_serial_read(b->port, bytes, room < sizeof(bytes) ? room : sizeof(bytes), 1,
                            uw_usec(0), NULL);
         if (n <= 0)
@@ -281,20 +281,18 @@ all_ended(const struct bridge *bridges, unsigned count)
     return 1;
 }
 
-/* `signals`: those blocked while it waits; NULL: as they are. */
+/* Returns whether `stop` can be read from. */
 static int
-poll_once(struct bridge *bridges, unsigned count, struct uw_usec until, int stop,
-          const sigset_t *signals)
+poll_once(struct bridge *bridges, unsigned count, struct uw_usec until, int stop)
 {
     struct polled polled[BRIDGES_MAX];
     struct pollfd fds[POLLS_MAX];
     int timeout = time_left(until);
     unsigned n = collect(bridges, count, polled, fds, &timeout);
-    struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
 
     fds[n] = (struct pollfd){.fd = stop, .events = POLLIN};
-    if (ppoll(fds, n + 1, timeout < 0 ? NULL : &ts, signals) < 0)
-        return 0; /* a signal: the caller looks */
+    if (poll(fds, n + 1, timeout) < 0)
+        return 0; /* a signal: if it is to end this, `stop` tells */
     for (unsigned i = 0; i < count; i++) {
         struct bridge *b = polled[i].bridge;
 
@@ -305,21 +303,37 @@ poll_once(struct bridge *bridges, unsigned count, struct uw_usec until, int stop
 }
 
 static void
-end_finders(struct cli *cli, struct bridge *bridges, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (bridges[i].finding) {
-            uw_loop_interrupt(cli->loop);
-            pthread_join(bridges[i].finder, NULL);
-        }
-}
-
-static void
 step_all(struct bridge *bridges, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         if (!bridges[i].ended)
             step(&bridges[i]);
+}
+
+/* An interrupt ends the wait of one finder, which may be another one's. */
+static void
+end_finder(struct bridge *b)
+{
+    while (!atomic_load(&b->found)) {
+        uw_loop_interrupt(b->cli->loop);
+        (void)poll(NULL, 0, BUSY_MS);
+    }
+    pthread_join(b->finder, NULL);
+}
+
+static void
+run(struct bridge *bridges, unsigned count, struct uw_usec until, int stop)
+{
+    int stopped = 0;
+
+    while (!stopped && !all_ended(bridges, count) && uw_now().us < until.us) {
+        step_all(bridges, count);
+        if (!all_ended(bridges, count))
+            stopped = poll_once(bridges, count, until, stop);
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (bridges[i].finding)
+            end_finder(&bridges[i]);
 }
 
 int
@@ -328,22 +342,11 @@ bridges_run(struct cli *cli, struct bridge *bridges, unsigned count)
     struct uw_usec until = cli_has(cli, OPT_SECONDS)
                                ? uw_usec_add(uw_now(), cli_time(cli, OPT_SECONDS, uw_never()))
                                : uw_never();
-    sigset_t ours, before;
-    int code = 0;
+    int stop = cli_interrupt_fd(), code = 0;
 
-    /* A signal that came between the look and the wait would not end the wait. */
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGTERM);
-    sigaddset(&ours, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &ours, &before);
-    while (!all_ended(bridges, count) && !cli_interrupted() && uw_now().us < until.us) {
-        step_all(bridges, count);
-        if (!all_ended(bridges, count))
-            (void)poll_once(bridges, count, until, -1, &before);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    end_finders(cli, bridges, count);
+    if (stop < 0)
+        return cli_error("no pipe could be made");
+    run(bridges, count, until, stop);
     for (unsigned i = 0; i < count; i++)
         if (bridges[i].code)
             code = bridges[i].code;
@@ -351,14 +354,7 @@ bridges_run(struct cli *cli, struct bridge *bridges, unsigned count)
 }
 
 void
-bridges_serve(struct cli *cli, struct bridge *bridges, unsigned count, int stop)
+bridges_serve(struct bridge *bridges, unsigned count, int stop)
 {
-    int stopped = 0;
-
-    while (!stopped && !all_ended(bridges, count)) {
-        step_all(bridges, count);
-        if (!all_ended(bridges, count))
-            stopped = poll_once(bridges, count, uw_never(), stop, NULL);
-    }
-    end_finders(cli, bridges, count);
+    run(bridges, count, uw_never(), stop);
 }

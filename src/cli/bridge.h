@@ -49,7 +49,6 @@ struct bridge {
     struct cli *cli;
     const struct face *face;
     void *own; /* the face's */
-    struct uw_device *device;
     struct uw_serial *port;
     char name[BRIDGE_NAME]; /* what messages call it */
     char label[64];         /* a short name that does not change: for files */
@@ -91,7 +90,7 @@ void bridge_name(struct bridge *bridge);
 int bridges_run(struct cli *cli, struct bridge *bridges, unsigned count);
 
 /* Runs until all have ended or `stop` can be read from, or is closed at its other end. */
-void bridges_serve(struct cli *cli, struct bridge *bridges, unsigned count, int stop);
+void bridges_serve(struct bridge *bridges, unsigned count, int stop);
 
 extern const struct face face_tcp, face_rfc2217, face_pty, face_terminal;
 

@@ -138,6 +138,9 @@ void cli_end_cleanly(struct cli *cli);
 int cli_interrupted(void);
 /* As nohup has it; what is ignored at the start remains so. */
 int cli_ignores(int signal_number);
+/* A descriptor that can be read from once that was so, for who polls several; it stays so. -1: none
+ * could be made. */
+int cli_interrupt_fd(void);
 
 /* ---- output (report.c) ---- */
 

@@ -2,6 +2,7 @@
  * interrupt.c - Ctrl-C: where there is something to end cleanly the first one asks for it and the
  * second one ends the program; elsewhere the first one does. A terminal that hangs up asks, too.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -9,8 +10,17 @@
 #include "cli.h"
 
 static volatile sig_atomic_t caught;
+static int told[2] = {-1, -1}; /* a pipe */
 static void (*volatile wake_function)(void *data);
 static void *volatile wake_data;
+
+static void
+tell(void)
+{
+    ssize_t n = told[1] >= 0 ? write(told[1], "", 1) : 0;
+
+    (void)n;
+}
 
 static void catch (int signal_number)
 {
@@ -25,6 +35,7 @@ static void catch (int signal_number)
         _exit(CLI_INTERRUPTED);
     }
     caught = 1;
+    tell();
     wake_function(wake_data);
 }
 
@@ -54,6 +65,16 @@ int
 cli_interrupted(void)
 {
     return caught;
+}
+
+int
+cli_interrupt_fd(void)
+{
+    if (told[0] < 0 && pipe2(told, O_CLOEXEC) < 0)
+        return -1;
+    if (caught)
+        tell();
+    return told[0];
 }
 
 static void

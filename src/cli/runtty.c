@@ -156,7 +156,7 @@ serve(void *arg)
 {
     struct runtty *t = (struct runtty *)arg;
 
-    bridges_serve(t->ports.cli, t->ports.bridges, t->ports.count, t->stop[0]);
+    bridges_serve(t->ports.bridges, t->ports.count, t->stop[0]);
     ports_free(&t->ports);
     return NULL;
 }

@@ -250,6 +250,20 @@ def a_name_that_json_cannot_have(lab):
 
 
 @test
+def one_end_for_all_that_is_looked_for(lab):
+    with lab.bench('--device', 'ft4232h:count=3') as bench:
+        process = bench.start('serial', '--all', '--tcp', '0', '--reconnect', '600',
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        expect(process.stdout.readline(), 'no port')
+    lost = 0
+    while lost < 12:
+        lost += b'looking for it' in process.stderr.readline()
+    process.terminate()
+    process.communicate(timeout=PATIENCE)
+    expect_equal(process.returncode, 130)
+
+
+@test
 def what_does_not_go_together(lab):
     with lab.bench('--device', 'ch340') as bench:
         for words, code, text in (

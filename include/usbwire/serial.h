@@ -33,7 +33,9 @@
  *
  * When the device goes away, or its server does, reads give what came until then, and after that -
  * as all other calls - NO_DEVICE or CONNECTION_LOST. uw_serial_reopen brings the same port back on
- * the device's successor.
+ * the device's successor. When it stays but is reset by somebody else - another program that shares
+ * it, this one, the library for a new connection -, settings and lines are put back before anything
+ * more is written, and reads go on.
  *
  * Threads: any, at any time; two threads that read at the same time share what comes. Not while or
  * after uw_serial_free.

@@ -62,8 +62,9 @@ take_device_locked(struct uw_broker *b, struct uw_device *device)
 {
     b->device = device;
     device->refs++;
-    device->on_set = broker_device_set;
-    device->on_set_arg = b;
+    device->shared_out = 1;
+    b->setting.was_set = broker_device_set;
+    uw_list_insert(&device->settings, &b->setting.link);
     b->ending.ended = device_ended;
     uw_import_on_ended_locked(device->import, &b->ending);
 }
@@ -71,7 +72,8 @@ take_device_locked(struct uw_broker *b, struct uw_device *device)
 static struct uw_device *
 leave_device_locked(struct uw_broker *b)
 {
-    b->device->on_set = NULL;
+    b->device->shared_out = 0;
+    uw_list_remove(&b->setting.link);
     uw_list_remove(&b->ending.link);
     return b->device;
 }

@@ -23,7 +23,8 @@
 struct uw_broker {
     struct uw_grave grave;
     struct uw_device *device;
-    struct uw_ending ending; /* of its import */
+    struct uw_ending ending;   /* of its import */
+    struct uw_setting setting; /* of it, of which clients are to hear */
     struct uw_loop *loop;
     struct uw_listener listener;
     struct uw_list clients; /* of struct broker_client */
@@ -63,8 +64,8 @@ void broker_client_new(struct uw_broker *broker, struct uw_transport *transport)
 void broker_client_close(struct broker_client *client);
 /* The device is gone: closed once it was told what became of its requests. */
 void broker_client_dismiss(struct broker_client *client);
-/* The broker's device was set (uw_device's on_set): clients are to hear of it. */
-void broker_device_set(void *broker, const struct uw_urb *urb, uint32_t endpoints);
+/* The broker's device was set: clients are to hear of it. */
+void broker_device_set(struct uw_setting *setting, const struct uw_urb *urb, uint32_t endpoints);
 /* Ends what other clients have under way on these endpoints. */
 void broker_clients_make_way(struct broker_client *client, uint32_t endpoints);
 /* Answers a request, soon. */

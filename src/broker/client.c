@@ -156,9 +156,9 @@ whose(const struct uw_urb *urb)
 }
 
 void
-broker_device_set(void *broker, const struct uw_urb *urb, uint32_t endpoints)
+broker_device_set(struct uw_setting *setting, const struct uw_urb *urb, uint32_t endpoints)
 {
-    struct uw_broker *b = (struct uw_broker *)broker;
+    struct uw_broker *b = UW_CONTAINER(setting, struct uw_broker, setting);
     const struct broker_client *by = whose(urb);
     struct uw_list *pos, *tmp;
 

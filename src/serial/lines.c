@@ -34,6 +34,16 @@ serial_lines_settle(struct uw_serial *p)
     (void)serial_run_start_locked(p, &plan, 0, NULL);
 }
 
+/* A line that resets the board has done so if that is how it went away: put back, it would do it
+ * again. */
+unsigned
+serial_lines_again(const struct uw_serial *p)
+{
+    return p->chip.quirks & SERIAL_RESETS_ON_RTS && (p->outputs & BOTH) == UW_LINE_RTS
+               ? 0
+               : p->outputs_known;
+}
+
 static void
 waited_enough(struct uw_timer *timer, struct uw_usec now)
 {

@@ -8,7 +8,6 @@
 #include "base/fault.h"
 #include "client/service.h"
 #include "serial/port.h"
-#include "usb/device.h"
 
 #define BOTH (UW_LINE_DTR | UW_LINE_RTS)
 
@@ -150,21 +149,20 @@ identify_locked(struct uw_serial *p, struct uw_fault *fault)
     return r;
 }
 
-/* Identifies the chip and puts line and outputs in force. `mask`: which outputs. */
+/* Identifies the chip, puts line and outputs in force, and begins. `mask`: which outputs. */
 static int
 set_up_locked(struct uw_serial *p, unsigned mask, struct uw_fault *fault)
 {
     struct serial_plan plan = {0};
     struct serial_line told;
-    int r = identify_locked(p, fault);
+    int r;
 
+    p->renew = 0;
+    uw_list_insert(&p->device->settings, &p->setting.link);
+    r = identify_locked(p, fault);
     told = p->line;
-    if (r == 0 && p->chip.driver->open)
-        p->chip.driver->open(&p->chip, &plan);
     if (r == 0)
-        r = serial_plan_line(p, &p->chip, NULL, &told, &plan, fault);
-    if (r == 0 && mask)
-        p->chip.driver->set_lines(&p->chip, p->outputs, mask, &plan);
+        r = serial_plan_anew(p, mask, &plan, fault);
     if (r == 0)
         r = serial_run_locked(p, &plan, fault);
     /* Set while this was under way, which happens to a port that is opened again. */
@@ -177,8 +175,13 @@ set_up_locked(struct uw_serial *p, unsigned mask, struct uw_fault *fault)
         if (r == 0)
             r = serial_run_locked(p, &plan, fault);
     }
-    if (r == 0)
+    if (r == 0) {
+        uw_import_on_ended_locked(p->device->import, &p->ending);
         serial_pump_start_locked(p);
+    } else {
+        uw_list_remove(&p->setting.link);
+        serial_pump_stop_locked(p);
+    }
     return r;
 }
 
@@ -222,14 +225,24 @@ open_port(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault
         return serial_refuse(p, r, "open the serial port", "", "", fault);
     uw_loop_lock(p->loop);
     r = set_up_locked(p, first_lines(p, c), fault);
-    if (r < 0)
-        serial_pump_stop_locked(p);
-    else
-        uw_import_on_ended_locked(p->device->import, &p->ending);
     uw_loop_unlock(p->loop);
     if (r < 0)
         uw_service_release(p->loop);
     return r;
+}
+
+/* Somebody else has reset the device: what the line was set to is gone. */
+static void
+device_set(struct uw_setting *setting, const struct uw_urb *urb, uint32_t endpoints)
+{
+    struct uw_serial *p = UW_CONTAINER(setting, struct uw_serial, setting);
+
+    (void)urb;
+    if (endpoints != UW_ALL_ENDPOINTS)
+        return;
+    p->resets++;
+    p->renew = 1;
+    serial_pump_now(p);
 }
 
 /* A port that has nothing under way hears of it, too. */
@@ -280,6 +293,9 @@ uw_serial_open_device(struct uw_device *device, const struct uw_serial_config *c
     uw_list_init(&p->runs);
     uw_list_init(&p->ending.link);
     p->ending.ended = device_ended;
+    uw_list_init(&p->setting.link);
+    p->setting.was_set = device_set;
+    p->stopping = 1; /* until it is set up */
     r = open_port(p, config, fault);
     if (r < 0)
         free_port(p);
@@ -296,6 +312,7 @@ close_locked(struct uw_serial *p)
     struct serial_plan plan = {0};
 
     uw_list_remove(&p->ending.link);
+    uw_list_remove(&p->setting.link);
     serial_pump_stop_locked(p);
     uw_loop_set_timer(p->loop, &p->merge, uw_never());
     if (p->status < 0)
@@ -342,17 +359,6 @@ end_for_now(struct uw_serial *p)
     release(p);
 }
 
-/* Which lines are put back. A line that resets the board has done so if that is how it went away:
- * put back, it would do it again. */
-static unsigned
-lines_again(const struct uw_serial *p)
-{
-    if (p->chip.quirks & SERIAL_RESETS_ON_RTS &&
-        (p->outputs & (UW_LINE_DTR | UW_LINE_RTS)) == UW_LINE_RTS)
-        return 0;
-    return p->outputs_known;
-}
-
 static int
 open_again(struct uw_serial *p, struct uw_fault *fault)
 {
@@ -373,14 +379,11 @@ open_again(struct uw_serial *p, struct uw_fault *fault)
     uw_loop_lock(p->loop);
     p->asked_bytes = 0;
     outputs = p->outputs;
-    r = set_up_locked(p, lines_again(p), fault);
+    r = set_up_locked(p, serial_lines_again(p), fault);
     if (r == 0) {
-        uw_import_on_ended_locked(p->device->import, &p->ending);
         p->status = p->late_status = 0;
         p->pending = p->outputs ^ outputs; /* set while this was under way */
         serial_lines_settle(p);
-    } else {
-        serial_pump_stop_locked(p);
     }
     serial_update_fd(p);
     uw_loop_unlock(p->loop);

@@ -22,6 +22,7 @@
 #include "client/loop.h"
 #include "serial/driver.h"
 #include "serial/ring.h"
+#include "usb/device.h"
 
 #define SERIAL_READS      24u /* open at once where the server allows it: 3 Mbaud over 0.3 s */
 #define SERIAL_READ_SIZE  4096u
@@ -58,6 +59,7 @@ struct serial_run {
     struct uw_serial *port;
     unsigned left; /* steps that have not ended */
     unsigned waited : 1, asks : 1;
+    unsigned renews : 1; /* the line, and what is written waits for that */
     unsigned reads_made; /* the port's as it began */
     int status;          /* of the first step that failed and may not */
     struct uw_fault fault;
@@ -68,7 +70,8 @@ struct serial_run {
 struct uw_serial {
     struct uw_loop *loop;
     struct uw_device *device;
-    struct uw_ending ending; /* of its import */
+    struct uw_ending ending;   /* of its import */
+    struct uw_setting setting; /* of it: the line may be forgotten with that */
     struct serial_chip chip;
     int claimed[2]; /* interface numbers, -1: none */
 
@@ -77,6 +80,8 @@ struct uw_serial {
     unsigned outputs_known; /* which of them were ever set */
     unsigned pending;       /* which of them the chip was not told yet */
     int breaking;
+    unsigned resets; /* of the device, by others: counted up */
+    int renew;       /* after one: the line is to be set anew */
     int hang_up;
     int read_ahead;
     unsigned poll_lines;
@@ -111,6 +116,7 @@ struct uw_serial {
 
 #define SERIAL_RUN_WAITED 1u /* serial_run_wait_locked and serial_run_free follow */
 #define SERIAL_RUN_ASKS   2u /* what it brings is for driver->answer */
+#define SERIAL_RUN_RENEWS 4u /* what the line is set to: nothing is written meanwhile */
 
 /* Sends a plan; NULL, with a fault, when it could not be. */
 struct serial_run *serial_run_start_locked(struct uw_serial *port, const struct serial_plan *plan,
@@ -154,6 +160,8 @@ unsigned serial_events(const struct uw_serial *port);
 /* ---- lines.c ---- */
 
 void serial_lines_init(struct uw_serial *port);
+/* Which lines are put back when the chip has forgotten them. */
+unsigned serial_lines_again(const struct uw_serial *port);
 /* Sends a change that is being held; before any other use of the port. */
 void serial_lines_settle(struct uw_serial *port);
 
@@ -166,6 +174,12 @@ struct serial_line serial_line_merge(const struct serial_line *from,
 int serial_plan_line(const struct uw_serial *port, struct serial_chip *chip,
                      const struct serial_line *from, const struct serial_line *to,
                      struct serial_plan *plan, struct uw_fault *fault);
+/* Adds what brings a chip that knows nothing to where the port's is to be: its line, and the
+ * outputs in `mask`. */
+int serial_plan_anew(struct uw_serial *port, unsigned mask, struct serial_plan *plan,
+                     struct uw_fault *fault);
+/* Begins to do so, for a device that was reset by somebody else. */
+void serial_renew_locked(struct uw_serial *port);
 /* The lines that a config asks for. Returns which are to be sent. */
 unsigned serial_take_lines(struct uw_serial *port, const struct uw_serial_config *config);
 

@@ -5,7 +5,6 @@
 
 #include "base/fault.h"
 #include "serial/port.h"
-#include "usb/device.h"
 
 /* A read that fails is tried again - a halt is cleared, a line may be noisy - so many times. */
 #define FAILURES_MAX  32u
@@ -306,16 +305,47 @@ choose_reading(struct uw_serial *p)
     p->reading = p->read_ahead ? SERIAL_READ_ALWAYS : serial_reading_locked(&p->chip, p->device);
 }
 
+static int
+asks(const struct serial_run *run)
+{
+    return run->asks;
+}
+
+static int
+renews(const struct serial_run *run)
+{
+    return run->renews;
+}
+
+/* A run of some kind that has not ended. */
+static int
+is_under_way(struct uw_serial *p, int (*is_kind)(const struct serial_run *run))
+{
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &p->runs)
+    {
+        const struct serial_run *run = UW_CONTAINER(pos, struct serial_run, link);
+
+        if (is_kind(run) && run->left > 0)
+            return 1;
+    }
+    return 0;
+}
+
 void
 serial_pump_locked(struct uw_serial *p)
 {
     serial_runs_reap(p);
     if (p->stopping || p->status < 0)
         return;
+    if (p->renew)
+        serial_renew_locked(p);
     choose_reading(p);
     if (p->note.bytes && p->depth > 1 && !p->note.urb.in_flight)
         submit(&p->note, p->chip.notify, SERIAL_NOTE_SIZE, uw_never(), note_completed);
-    pump_writes(p);
+    if (!is_under_way(p, renews))
+        pump_writes(p);
     pump_reads(p);
 }
 
@@ -324,21 +354,6 @@ pump(struct uw_timer *timer, struct uw_usec now)
 {
     (void)now;
     serial_pump_locked(UW_CONTAINER(timer, struct uw_serial, pump));
-}
-
-static int
-is_asking(struct uw_serial *p)
-{
-    struct uw_list *pos, *tmp;
-
-    uw_list_each(pos, tmp, &p->runs)
-    {
-        struct serial_run *run = UW_CONTAINER(pos, struct serial_run, link);
-
-        if (run->asks && run->left > 0)
-            return 1;
-    }
-    return 0;
 }
 
 static struct uw_usec
@@ -357,7 +372,7 @@ ask(struct uw_timer *timer, struct uw_usec now)
 
     if (p->stopping || p->status < 0 || !p->chip.driver->ask)
         return;
-    if (!is_asking(p)) {
+    if (!is_under_way(p, asks)) {
         serial_runs_reap(p);
         p->asked_bytes = 0;
         p->chip.driver->ask(&p->chip, &plan);

@@ -9,7 +9,6 @@
 
 #include "base/fault.h"
 #include "serial/port.h"
-#include "usb/device.h"
 
 #define STEP_TIMEOUT_MS 5000u
 
@@ -83,6 +82,7 @@ serial_run_start_locked(struct uw_serial *p, const struct serial_plan *plan, uns
     run->reads_made = p->reads_made;
     run->waited = (flags & SERIAL_RUN_WAITED) != 0;
     run->asks = (flags & SERIAL_RUN_ASKS) != 0;
+    run->renews = (flags & SERIAL_RUN_RENEWS) != 0;
     run->left = run->count = plan->count;
     uw_list_insert(&p->runs, &run->link);
     for (unsigned i = 0; i < plan->count; i++)

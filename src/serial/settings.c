@@ -5,7 +5,6 @@
 
 #include "base/fault.h"
 #include "serial/port.h"
-#include "usb/device.h"
 
 #define BUFFER_MIN 4096
 #define BUFFER_MAX (1 << 26)
@@ -160,6 +159,39 @@ keep(struct uw_serial *p, const struct serial_line *line, const struct uw_serial
         p->read_ahead = c->read_ahead;
 }
 
+/* ---- a chip that knows nothing, or not any more ---- */
+
+int
+serial_plan_anew(struct uw_serial *p, unsigned mask, struct serial_plan *plan,
+                 struct uw_fault *fault)
+{
+    int r;
+
+    if (p->chip.driver->open)
+        p->chip.driver->open(&p->chip, plan);
+    r = serial_plan_line(p, &p->chip, NULL, &p->line, plan, fault);
+    if (r == 0 && mask)
+        p->chip.driver->set_lines(&p->chip, p->outputs, mask, plan);
+    return r;
+}
+
+void
+serial_renew_locked(struct uw_serial *p)
+{
+    struct serial_plan plan = {0};
+    struct uw_fault fault = {0};
+    int r = serial_plan_anew(p, serial_lines_again(p), &plan, &fault);
+
+    p->renew = 0;
+    p->breaking = 0;
+    if (r == 0 && !serial_run_start_locked(p, &plan, SERIAL_RUN_RENEWS, &fault))
+        r = UW_ERROR_NO_MEMORY;
+    if (r < 0)
+        serial_note_failure(p, r, &fault);
+}
+
+/* ---- a change ---- */
+
 /* A port that has ended, and may be opened again. */
 static int
 remember(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *fault)
@@ -182,7 +214,7 @@ change(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *f
     struct serial_line to = serial_line_merge(&p->line, c);
     struct serial_chip chip = p->chip;
     struct serial_plan plan = {0};
-    unsigned lines;
+    unsigned lines, resets = p->resets;
     int r = 0;
 
     serial_lines_settle(p);
@@ -198,6 +230,7 @@ change(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *f
         return r;
     keep_what_was_set(p, &chip);
     keep(p, &to, c);
+    p->renew |= resets != p->resets; /* as it was before, the line may have been set meanwhile */
     serial_pump_start_locked(p);
     return 0;
 }

@@ -121,7 +121,7 @@ is_shared_out(const struct uw_device *old)
     int r;
 
     uw_loop_lock(old->loop);
-    r = old->on_set != NULL;
+    r = old->shared_out;
     uw_loop_unlock(old->loop);
     return r;
 }

@@ -222,6 +222,7 @@ import_new(struct uw_server *server, const char *busid, struct uw_usec until,
     if (!d)
         return uw_fault_set(fault, UW_ERROR_NO_MEMORY, "import %s", busid);
     d->refs = 1;
+    uw_list_init(&d->settings);
     d->loop = uw_server_loop(server);
     r = uw_import_new(server, busid, uw_usec_sub(until, uw_now()), &d->import, fault);
     if (r != 0) {

@@ -71,11 +71,16 @@ struct uw_device {
     struct uw_usec looked_at; /* instant; uw_device_look */
     struct uw_shared *shared; /* behind a broker; NULL: the import is ours alone */
 
-    /* Told, under the lock, that what is in force was set, and which endpoints start afresh by
-     * that; by which URB (NULL: none, the connection was replaced). Must not submit. NULL: nobody
-     * wants to know. */
-    void (*on_set)(void *arg, const struct uw_urb *urb, uint32_t endpoints);
-    void *on_set_arg;
+    struct uw_list settings; /* of struct uw_setting */
+    int shared_out;          /* by a broker of this process */
+};
+
+/* Who is told, under the lock, that what is in force was set, and which endpoints start afresh by
+ * that (UW_ALL_ENDPOINTS: so does the whole device); by which URB (NULL: by another program, or
+ * the connection was replaced). Must not submit. Taken off with uw_list_remove(&setting->link). */
+struct uw_setting {
+    struct uw_list link;
+    void (*was_set)(struct uw_setting *setting, const struct uw_urb *urb, uint32_t endpoints);
 };
 
 /* uw_device_import, but never from a broker. */
@@ -112,8 +117,8 @@ uint32_t uw_device_interface_endpoints_locked(const struct uw_device *device,
 /* Drops parked reads of an interface's endpoints. */
 void uw_device_flush_interface_locked(struct uw_device *device, unsigned interface_number);
 
-/* Tells on_set. */
-void uw_device_tell_set_locked(const struct uw_device *device, const struct uw_urb *urb,
+/* Tells of it. */
+void uw_device_tell_set_locked(struct uw_device *device, const struct uw_urb *urb,
                                uint32_t endpoints);
 
 /* A control transfer below all bookkeeping: for what is done before a device is one. */

@@ -29,8 +29,9 @@ apply(struct uw_device *d, const uint8_t state[UW_SHARED_STATE_SIZE])
 {
     struct uw_reader r = uw_reader(state, UW_SHARED_STATE_SIZE);
     const uint8_t *settings = state + UW_SHARED_SETTINGS;
+    uint32_t afresh = uw_rd_le32(&r);
 
-    uw_import_drop_kept_locked(d->import, uw_rd_le32(&r));
+    uw_import_drop_kept_locked(d->import, afresh);
     if (state[UW_SHARED_VALUE_AT] != d->value)
         uw_device_now_configured_locked(d, state[UW_SHARED_VALUE_AT]);
     for (unsigned i = 0; i < UW_INTERFACES_MAX; i++) {
@@ -39,6 +40,8 @@ apply(struct uw_device *d, const uint8_t state[UW_SHARED_STATE_SIZE])
         uw_device_flush_interface_locked(d, i);
         uw_device_now_altsetting_locked(d, i, settings[i]);
     }
+    if (afresh)
+        uw_device_tell_set_locked(d, NULL, afresh);
 }
 
 static void

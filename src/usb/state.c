@@ -106,10 +106,16 @@ uw_device_flush_interface_locked(struct uw_device *d, unsigned interface_number)
 }
 
 void
-uw_device_tell_set_locked(const struct uw_device *d, const struct uw_urb *urb, uint32_t endpoints)
+uw_device_tell_set_locked(struct uw_device *d, const struct uw_urb *urb, uint32_t endpoints)
 {
-    if (d->on_set)
-        d->on_set(d->on_set_arg, urb, endpoints);
+    struct uw_list *pos, *tmp;
+
+    uw_list_each(pos, tmp, &d->settings)
+    {
+        struct uw_setting *setting = UW_CONTAINER(pos, struct uw_setting, link);
+
+        setting->was_set(setting, urb, endpoints);
+    }
 }
 
 /* ---- configuring a device that was just imported ---- */

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from bench import BUILD, ENV, PATIENCE, held, main, need, need_module, succeeded
+from bench import BUILD, ENV, PATIENCE, USBWIRE, held, main, need, need_module, succeeded
 from ports import Chip, Lines, Port, echoes, open_port
 
 BOARD = ('-b', '1-1')
@@ -151,6 +151,33 @@ def test_a_port_goes_on_whoever_holds_its_board():
         port.said('the program that held it has let go of it')
         port.said(', from its server: nobody holds it any more')
         echoes(console)
+
+
+def test_a_port_whose_board_is_reset_by_another_program():
+    """What its chip was set to is gone with that, and is set anew: in another process than the one that
+    holds the board, and in that."""
+    python = need_module('serial')
+    board = 'ft232r:baud=19200'
+    with Board(board) as bench, held(bench), \
+            Port(bench, *BOARD, '--rfc2217', '0') as port, \
+            open_port(port.where, baudrate=19200) as console:
+        echoes(console)
+        bench.saw('DTR and RTS')
+        for _ in range(2):
+            succeeded(subprocess.run([USBWIRE, 'reset', '-H', bench.address, *BOARD], env=ENV,
+                                     capture_output=True, text=True, check=False))
+            bench.wire.wait('1-1 reset')
+            bench.saw('DTR and RTS')
+            echoes(console)
+        assert bench.counts() == [1, 0, 2]
+    script = ('import sys, serial, subprocess\n'
+              'with serial.Serial(sys.argv[1], 19200, timeout=20) as p:\n'
+              '    subprocess.run([*sys.argv[2:], "reset", "-b", "1-1"], check=True)\n'
+              '    p.write(b"still here")\n'
+              '    assert p.read(10) == b"still here"\n')
+    with Board(board) as bench:
+        succeeded(bench.run(python, '-c', script, '{tty}', USBWIRE, options=('--tty', *BOARD),
+                            env={'USBWIRE_HOST': bench.address}))
 
 
 def test_a_board_stays_with_its_holder():

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -473,6 +474,34 @@ test_a_break_ends_with_the_port(void **state)
     }
 }
 
+/* Another user of the device does what a chip forgets its line by. */
+static void
+test_a_chip_that_was_reset(void **state)
+{
+    static const char *const chips[] = {"cp2102n", "ft232r", "ch340", "pl2303hx", "pl2303gc"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(chips) / sizeof(chips[0]); i++) {
+        struct uw_device *device;
+        struct uw_serial *p;
+        struct rig *rig;
+        char model[64];
+
+        snprintf(model, sizeof(model), "%s:baud=19200,format=7E1", chips[i]);
+        rig = rig_new(model, NULL);
+        p = rig_open(rig, "baud=19200&format=7E1&dtr=1&rts=0");
+        device = uw_serial_device(p);
+        rig_echo(p, "before");
+        assert_int_equal(uw_device_reset(device, SOON, NULL), 0);
+        rig_echo(p, "after a reset");
+        assert_int_equal(uw_device_set_configuration(device, 1, SOON, NULL), 0);
+        rig_echo(p, "after the configuration");
+        assert_int_equal(uw_serial_lines(p, NULL) & (UW_LINE_DTR | UW_LINE_RTS), UW_LINE_DTR);
+        uw_serial_free(p);
+        rig_free(rig);
+    }
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -497,6 +526,7 @@ main(void)
         cmocka_unit_test(test_settings_of_a_port_that_ended),
         cmocka_unit_test(test_rates_between),
         cmocka_unit_test(test_a_break_ends_with_the_port),
+        cmocka_unit_test(test_a_chip_that_was_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ def check(*args):
 class Integration(unittest.TestCase):
     def test_esp(self):
         with Bench('--device', 'esp') as bench, tempfile.NamedTemporaryFile() as pcap:
-            out = check(f'127.0.0.1:{bench.port}', '--echo', '0x01:0x81', '--pcap', pcap.name)
+            out = check(f'127.0.0.1:{bench.port}', '--read', '0x81', '--echo', '0x01:0x81', '--pcap', pcap.name)
             self.assertEqual(out.returncode, 0, out.stdout + out.stderr)
             self.assertEqual(out.stdout.count('\nok'), 8, out.stdout)
             self.assertNotIn('skipped', out.stdout)
@@ -27,6 +27,13 @@ class Integration(unittest.TestCase):
         with Bench() as bench:
             for busid in ('1-1', '1-2', '1-3', '1-4', '1-5', '1-6'):
                 out = check(f'127.0.0.1:{bench.port}', '--busid', busid)
+                self.assertEqual(out.returncode, 0, out.stdout + out.stderr)
+
+    def test_bridge(self):
+        """It is not left with a read that nobody answers."""
+        with Bench('--personality', 'g0', '--device', 'esp') as bench:
+            for _ in range(2):
+                out = check(f'127.0.0.1:{bench.port}', '--echo', '0x01:0x81')
                 self.assertEqual(out.returncode, 0, out.stdout + out.stderr)
 
     def test_failures_are_told(self):

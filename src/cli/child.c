@@ -15,6 +15,8 @@
 #include "cli.h"
 #include "target.h"
 
+#define SHELL "/bin/sh"
+
 static volatile sig_atomic_t child, leaving;
 
 /* Every signal that programs are ended with, and those that a terminal sends to all of its group.
@@ -51,6 +53,28 @@ set_handlers(void)
     sigaction(SIGCHLD, &tell, NULL);
 }
 
+/* What is no program and has no "#!" is the shell's, as it is for env(1) and shells. */
+static int
+spawn_shell(pid_t *pid, const posix_spawnattr_t *attr, const char *path, char **words)
+{
+    char **more, *script = strdup(path);
+    size_t n = 0;
+    int r = ENOMEM;
+
+    while (words[n])
+        n++;
+    more = calloc(n + 2, sizeof(*more));
+    if (script && more) {
+        more[0] = words[0];
+        more[1] = script;
+        memcpy(more + 2, words + 1, n * sizeof(*words)); /* the NULL, too */
+        r = posix_spawn(pid, SHELL, NULL, attr, more, environ);
+    }
+    free(more);
+    free(script);
+    return r;
+}
+
 static int
 start(const char *path, char **words)
 {
@@ -66,6 +90,8 @@ start(const char *path, char **words)
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigdefault(&attr, &defaults);
     r = posix_spawn(&pid, path, NULL, &attr, words, environ);
+    if (r == ENOEXEC)
+        r = spawn_shell(&pid, &attr, path, words);
     posix_spawnattr_destroy(&attr);
     child = r ? 0 : pid;
     return r;

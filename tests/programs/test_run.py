@@ -46,6 +46,18 @@ def test_waits_for_a_server():
             assert waiting.communicate(timeout=PATIENCE)[0] == 'here\n'
 
 
+def test_a_script_for_the_shell():
+    """Without "#!", as env and shells run it."""
+    with Bench('loopback') as bench, tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, 'script')
+        with open(script, 'w', encoding='ascii') as f:
+            f.write(f'{need("lsusb")}; echo "$@"; exit 9\n')
+        os.chmod(script, 0o755)
+        done = bench.run(script, 'one', 'and two')
+        assert done.returncode == 9 and LSUSB_LINE in done.stdout, done
+        assert done.stdout.endswith('\none and two\n'), done
+
+
 def test_gives_up_while_it_waits():
     """For the second device; the first is held, and that ends without a trace."""
     with Bench('loopback') as bench, tempfile.TemporaryDirectory() as runtime:

@@ -116,9 +116,9 @@ claim(struct uw_serial *p, struct uw_fault *fault)
         int r = uw_device_claim(p->device, wanted[i], p);
 
         if (r < 0)
-            return serial_refuse(p, r, "open the serial port",
-                                 r == UW_ERROR_BUSY ? "this program has it open already" : "", "",
-                                 fault);
+            return serial_refuse(
+                p, r, "open the serial port",
+                r == UW_ERROR_BUSY ? "a program of this user has it open already" : "", "", fault);
         p->claimed[i] = (int)wanted[i];
     }
     return 0;

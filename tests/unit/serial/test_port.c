@@ -272,7 +272,7 @@ test_twice(void **state)
 
     assert_int_equal(uw_serial_open_device(uw_serial_device(p), NULL, &second, &fault),
                      UW_ERROR_BUSY);
-    assert_non_null(strstr(rig_sentence(&fault), "this program has it open already"));
+    assert_non_null(strstr(rig_sentence(&fault), "a program of this user has it open already"));
     rig_echo(p, "not disturbed");
     uw_serial_free(p);
     p = rig_open(r, "");

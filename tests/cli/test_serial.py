@@ -201,7 +201,8 @@ def boards_with_the_same_serial_number(lab):
 
 @test
 def all_ports_of_a_server_that_is_to_come(lab):
-    with kept_port() as port:
+    holder, port = kept_port()
+    with holder:
         host = f'127.0.0.1:{port}'
         waiting = lab.start('serial', '--all', '--tcp', '0', '--vid', '1a86', '--wait', '60', host=host,
                             stdout=subprocess.PIPE)

@@ -2,11 +2,12 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import traceback
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'support'))
 
 PATIENCE = 60  # seconds for anything to happen, on the slowest of machines
 
@@ -22,15 +23,6 @@ ENV['LC_ALL'] = 'C.UTF-8'
 if 'USBWIRE_TEST_RUNTIME' in os.environ:
     ENV['LD_PRELOAD'] = os.environ['USBWIRE_TEST_RUNTIME']
     ENV['ASAN_OPTIONS'] = 'verify_asan_link_order=0:detect_leaks=0:strict_string_checks=1'
-
-
-def kept_port():
-    """A port of 127.0.0.1 that the system gives to nobody, for who listens there by number, one after the
-    other: a socket that holds it, and the number."""
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(('127.0.0.1', 0))
-    return holder, str(holder.getsockname()[1])
 
 
 class Skip(Exception):

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, Skip, kept_port, main, need, need_module, succeeded
+from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, Skip, main, need, need_module, succeeded
+from place import kept_port
 from ports import until
 
 LSUSB_LINE = 'Bus 1'

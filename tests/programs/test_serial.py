@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 
-from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, kept_port, main
+from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, main
+from place import kept_port
 from ports import Port, Terminal, echoes, open_port, sees, until
 
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import tempfile
 
-from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, kept_port, main, need, need_module, succeeded
+from bench import BUILD, ENV, PATIENCE, USBWIRE, Bench, main, need, need_module, succeeded
+from place import kept_port
 from ports import Port
 
 # What every program of a test begins with.

@@ -24,14 +24,19 @@
 
 #define HEAD "<14>1 2000-01-01T00:00:13.000Z esp32 esp - - - I (1) x: "
 
+#define STATES_MAX 65
+
 /* What the receiver said. */
 struct news {
     int messages, states;
     int in_order; /* messages whose text begins with their number */
     unsigned flags;
-    int connected;
-    char text[128], state[256], source[64];
+    char text[128], source[64];
     int from_port, to_port;
+    struct {
+        int connected;
+        char text[256];
+    } state[STATES_MAX]; /* the first that were said */
 };
 
 /* It says it in another thread. */
@@ -85,9 +90,11 @@ on_state(void *data, int connected, const char *text)
     struct news *s = &said->news;
 
     pthread_mutex_lock(&said->lock);
+    if (s->states < STATES_MAX) {
+        s->state[s->states].connected = connected;
+        snprintf(s->state[s->states].text, sizeof(s->state[0].text), "%s", text);
+    }
     s->states++;
-    s->connected = connected;
-    snprintf(s->state, sizeof(s->state), "%s", text);
     pthread_cond_signal(&said->changed);
     pthread_mutex_unlock(&said->lock);
 }
@@ -121,7 +128,7 @@ options(struct rig *rig)
 }
 
 static int
-listen_anywhere(uint16_t *ret_port)
+bind_anywhere(uint16_t *ret_port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(a);
@@ -129,7 +136,6 @@ listen_anywhere(uint16_t *ret_port)
 
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-    assert_int_equal(listen(fd, 4), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
     *ret_port = ntohs(a.sin_port);
     return fd;
@@ -143,7 +149,8 @@ set_up(void **state)
     pthread_mutex_init(&rig->said.lock, NULL);
     pthread_cond_init(&rig->said.changed, NULL);
     rig->board = -1;
-    rig->listener = listen_anywhere(&rig->port);
+    rig->listener = bind_anywhere(&rig->port);
+    assert_int_equal(listen(rig->listener, 4), 0);
     *state = rig;
     return uw_loop_new(NULL, &rig->loop);
 }
@@ -214,7 +221,7 @@ receives(void **state)
     assert_string_equal(rig->seen.text, "hello");
     assert_string_equal(rig->seen.source, "127.0.0.1");
     assert_int_equal(rig->seen.flags, 0);
-    assert_int_equal(rig->seen.connected, 1);
+    assert_int_equal(rig->seen.state[0].connected, 1);
     assert_int_equal(rig->seen.from_port, rig->port);
     assert_int_equal(getpeername(rig->board, (struct sockaddr *)&peer, &size), 0);
     assert_int_equal(rig->seen.to_port, ntohs(peer.sin_port));
@@ -292,14 +299,14 @@ connects_again(void **state)
     begin = uw_now();
     close(rig->board);
     await(rig, 1, 2);
-    assert_int_equal(rig->seen.connected, 0);
-    assert_non_null(strstr(rig->seen.state, "closed the connection; trying again in 1 s"));
+    assert_int_equal(rig->seen.state[1].connected, 0);
+    assert_non_null(strstr(rig->seen.state[1].text, "closed the connection; trying again in 1 s"));
     accept_board(rig);
     assert_true(uw_now().us - begin.us >= 1000000u);
     says(rig->board, "two");
     await(rig, 2, 3);
     assert_string_equal(rig->seen.text, "two");
-    assert_int_equal(rig->seen.connected, 1);
+    assert_int_equal(rig->seen.state[2].connected, 1);
 }
 
 static void
@@ -307,14 +314,14 @@ backs_off(void **state)
 {
     struct rig *rig = *state;
 
-    close(rig->listener); /* nobody there */
-    rig->listener = -1;
+    close(rig->listener);
+    rig->listener = bind_anywhere(&rig->port); /* nobody listens, nor ever will */
     connect_log(rig);
     await(rig, 0, 1);
-    assert_non_null(strstr(rig->seen.state, "refused; trying again in 1 s"));
+    assert_non_null(strstr(rig->seen.state[0].text, "refused; trying again in 1 s"));
     await(rig, 0, 2);
-    assert_non_null(strstr(rig->seen.state, "refused; trying again in 2 s"));
-    assert_int_equal(rig->seen.connected, 0);
+    assert_non_null(strstr(rig->seen.state[1].text, "refused; trying again in 2 s"));
+    assert_int_equal(rig->seen.state[1].connected, 0);
 }
 
 static void
@@ -381,7 +388,7 @@ turns_away_too_many(void **state)
         assert_int_equal(connect(boards[i], (struct sockaddr *)&to, sizeof(to)), 0);
         await(rig, 0, i + 1);
     }
-    assert_non_null(strstr(rig->seen.state, "turned away"));
+    assert_non_null(strstr(rig->seen.state[64].text, "turned away"));
     assert_int_equal(recv(boards[64], &byte, 1, 0), 0);
     says(boards[63], "still here");
     await(rig, 1, 65);

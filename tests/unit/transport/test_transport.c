@@ -22,15 +22,23 @@
 #include "transport/transport.h"
 
 static int
-listen_v4(struct sockaddr_in *address)
+bind_v4(struct sockaddr_in *address)
 {
     socklen_t size = sizeof(*address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     assert_int_equal(bind(fd, (struct sockaddr *)address, size), 0);
-    assert_int_equal(listen(fd, 4), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)address, &size), 0);
+    return fd;
+}
+
+static int
+listen_v4(struct sockaddr_in *address)
+{
+    int fd = bind_v4(address);
+
+    assert_int_equal(listen(fd, 4), 0);
     return fd;
 }
 
@@ -92,16 +100,16 @@ test_refused(void **state)
 {
     struct sockaddr_in address;
     struct uw_transport *t = NULL;
-    int error = 0, r;
+    int fd = bind_v4(&address), error = 0, r; /* and nobody listens */
 
     (void)state;
-    close(listen_v4(&address));
     r = uw_transport_tcp((struct sockaddr *)&address, sizeof(address), &t);
     while (r == 0 && (r = uw_transport_connected(t, &error)) == 0)
         await(t, POLLOUT);
     assert_int_equal(r, UW_ERROR_CONNECT);
     assert_int_equal(error ? error : errno, ECONNREFUSED);
     uw_transport_free(t, 0);
+    close(fd);
 }
 
 static void

@@ -70,6 +70,7 @@ describe(const struct peer_model *m, unsigned index, int in_import, struct uw_de
         return;
     info->vid = (uint16_t)(d[8] | d[9] << 8);
     info->pid = (uint16_t)(d[10] | d[11] << 8);
+    info->bcd_device = (uint16_t)(d[12] | d[13] << 8);
 }
 
 static void

@@ -156,6 +156,7 @@ come_up(struct uw_import *im, struct uw_answer *answer, struct uw_usec now)
     im->source.events = UW_POLL_IN;
     im->source.ready = uw_import_ready;
     im->source.take = uw_import_take;
+    im->partial_since = uw_usec(0);
     r = uw_loop_add_source(im->loop, &im->source);
     if (r < 0) {
         uw_engine_free(im->engine);

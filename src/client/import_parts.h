@@ -47,6 +47,8 @@ struct uw_import {
     struct uw_engine *engine;
     struct uw_timer timer;
     size_t rx_room;
+    struct uw_usec partial_since; /* a message began to come then and is not whole; 0: none */
+    unsigned in_pieces : 1;       /* the server waits for an acknowledgement before it sends on */
 
     struct uw_asking *asking;
     struct uw_fault fault;

@@ -194,6 +194,12 @@ uw_transport_writev(struct uw_transport *t, const struct iovec *iov, int count, 
     return moved(sendmsg(t->fd, &msg, MSG_NOSIGNAL), ret_errno);
 }
 
+void
+uw_transport_acknowledge(struct uw_transport *t)
+{
+    set_option(t->fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+}
+
 int
 uw_transport_is_ours(const struct uw_transport *t)
 {

@@ -40,6 +40,10 @@ ssize_t uw_transport_readv(struct uw_transport *transport, const struct iovec *i
 ssize_t uw_transport_writev(struct uw_transport *transport, const struct iovec *iov, int count,
                             int *ret_errno);
 
+/* Has what came acknowledged at once, not when the system sees fit (TCP; up to 40 ms later): a peer
+ * without NODELAY sends the rest of a message only then. */
+void uw_transport_acknowledge(struct uw_transport *transport);
+
 /* 0 in a process that was forked from the one that made the connection. */
 int uw_transport_is_ours(const struct uw_transport *transport);
 

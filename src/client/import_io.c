@@ -220,7 +220,7 @@ hasten(struct uw_import *im, struct uw_usec now)
 {
     if (im->partial_since.us && uw_usec_sub(now, im->partial_since).us >= PIECES_US)
         im->in_pieces = 1;
-    im->partial_since = uw_engine_rx_partial(im->engine) ? now : uw_usec(0);
+    im->partial_since = uw_engine_is_mid_message(im->engine) ? now : uw_usec(0);
     if (im->partial_since.us && im->in_pieces)
         uw_transport_acknowledge(im->transport);
 }

@@ -160,8 +160,6 @@ void uw_engine_tx_done(struct uw_engine *engine, size_t n);
 int uw_engine_rx_target(struct uw_engine *engine, struct iovec *ret_iov);
 /* `n` bytes were read into the target. */
 int uw_engine_rx_done(struct uw_engine *engine, size_t n, struct uw_usec now);
-/* 1 in the middle of a message. */
-int uw_engine_rx_partial(const struct uw_engine *engine);
 /* Bytes that were read elsewhere and come behind those of the target. Returns 0, or PROTOCOL when
  * the stream makes no sense any more: the caller then closes and aborts. */
 int uw_engine_feed(struct uw_engine *engine, const uint8_t *bytes, size_t size, struct uw_usec now);

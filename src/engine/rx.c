@@ -239,12 +239,6 @@ uw_engine_rx_target(struct uw_engine *e, struct iovec *ret_iov)
 }
 
 int
-uw_engine_rx_partial(const struct uw_engine *e)
-{
-    return e->rx.state != RX_HEADER || e->rx.have > 0;
-}
-
-int
 uw_engine_rx_done(struct uw_engine *e, size_t n, struct uw_usec now)
 {
     if (e->ended)

@@ -1,7 +1,7 @@
 /*
  * Those who come to a listening socket, also when there is no descriptor left for them.
  */
-#include <fcntl.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -23,6 +23,21 @@ struct house {
     int guests[GUESTS];
     char log[1024];
 };
+
+/* As where no descriptor is left. Under valgrind one that lacks is let in, and thrown out. */
+static int full;
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+
+int
+__wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    if (!full)
+        return __real_accept4(fd, address, size, flags);
+    errno = EMFILE;
+    return -1;
+}
 
 static void
 came(struct uw_listener *listener, struct uw_transport *transport)
@@ -112,26 +127,19 @@ test_came(void **state)
 static void
 test_full(void **state)
 {
-    struct rlimit limit, small;
     struct uw_usec start;
     struct house h;
     unsigned steps;
-    int next;
 
     (void)state;
     open_house(&h);
     ring_all(&h);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    next = fcntl(0, F_DUPFD_CLOEXEC, 0);
-    assert_true(next >= 0);
-    close(next);
-    small = (struct rlimit){(rlim_t)next, limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+    full = 1;
     steps = h.loop->steps;
     start = uw_now();
     while (client_since(start) < 350000)
         assert_int_equal(uw_loop_wait(h.loop, uw_msec(350)), 0);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    full = 0;
     assert_int_equal(h.count, 0);
     assert_true(h.loop->steps - steps <= 10 + client_since(start) / 50000);
     let_all_in(&h);

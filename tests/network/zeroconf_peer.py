@@ -55,7 +55,7 @@ class Listener:
     @staticmethod
     def tell(event, zeroconf, name):
         record = {'event': event, 'name': name}
-        found = zeroconf.get_service_info(TYPE, name, 3000) if event != 'removed' else None
+        found = zeroconf.get_service_info(TYPE, name, 30000) if event != 'removed' else None
         if found:
             record.update(host=found.server, port=found.port,
                           addresses=found.parsed_addresses(),

@@ -11,6 +11,10 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pard
 
 PATIENCE = 60  # seconds for anything to happen, on the slowest of machines
 
+# Whoever runs the tests may ignore these (nohup, a job in the background); the programs are not to inherit it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BUILD = os.path.abspath(sys.argv[1])
 USBWIRE = os.path.join(BUILD, 'usbwire')
 

@@ -120,6 +120,8 @@ def pty_port(bench, *options):
 
 
 def open_port(url, **settings):
+    if url.startswith('rfc2217:'):
+        url += f'?timeout={PATIENCE}'  # of its negotiations
     return serial.serial_for_url(url, timeout=PATIENCE, **settings)
 
 

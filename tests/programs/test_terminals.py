@@ -2,12 +2,12 @@
 Each sends and gets back bytes, and changes what it can: a simulated chip tells what its wire saw."""
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 
 from bench import ENV, USBWIRE, main, need, need_module
+from place import kept_port
 from ports import TEXT, Chip, Port, Terminal, echoes, open_port, pty_port, until
 
 CTRL_A, CTRL_T = b'\x01', b'\x14'
@@ -179,12 +179,6 @@ def running(*words):
             process.terminate()
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
 def listens(number):
     """Without a connection, which would be one of two clients."""
     with open('/proc/net/tcp', encoding='ascii') as f:
@@ -193,8 +187,9 @@ def listens(number):
 
 def test_ser2net():
     """It offers our port as one of its own, which pySerial opens."""
-    place = '127.0.0.1', free_port()
-    with Chip('cp2102n') as chip, Port(chip, '--rfc2217', '0') as port, \
+    holder, number = kept_port()
+    place = '127.0.0.1', int(number)
+    with holder, Chip('cp2102n') as chip, Port(chip, '--rfc2217', '0') as port, \
             tempfile.TemporaryDirectory() as folder:
         config = os.path.join(folder, 'ser2net.yaml')
         with open(config, 'w', encoding='ascii') as f:

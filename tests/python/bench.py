@@ -11,6 +11,9 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 PATIENCE = 60  # seconds for anything to happen, on the slowest of machines
 USBWIRE = os.environ.get('USBWIRE', os.path.join(SOURCE, 'build/usbwire'))
 sys.path.insert(0, os.path.join(SOURCE, 'python'))
+sys.path.append(os.path.join(SOURCE, 'tests/support'))
+from place import kept_port  # noqa: E402,F401  pylint: disable=wrong-import-position
+
 usb.core._DEFAULT_TIMEOUT = 1000 * PATIENCE  # PyUSB's, for transfers that are given none
 
 

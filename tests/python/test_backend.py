@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from bench import PATIENCE, Bench, BenchTest, sockets, usbwire
+from bench import PATIENCE, Bench, BenchTest, kept_port, sockets, usbwire
 
 import usb.core
 import usb.util
@@ -343,12 +343,11 @@ class Ends(BenchTest):
             self.assertLess(took, 2 + 10)
 
     def test_nobody_there(self):
-        with socket.create_server(('127.0.0.1', 0)) as taken:
-            port = taken.getsockname()[1]
-        with self.assertRaises(usb.core.USBError) as caught:
-            usb.core.find(backend=get_backend('127.0.0.1', port))
+        holder, port = kept_port()
+        with holder, self.assertRaises(usb.core.USBError) as caught:
+            usb.core.find(backend=get_backend('127.0.0.1', int(port)))
         self.assertEqual(caught.exception.errno, errno.ECONNREFUSED)
-        self.assertIn(str(port), caught.exception.strerror)
+        self.assertIn(port, caught.exception.strerror)
 
     def test_bad_address(self):
         with self.assertRaises(usb.core.USBError):

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import unittest
 
-from bench import PATIENCE, SOURCE, Bench
+from bench import PATIENCE, SOURCE, Bench, kept_port
 
 
 def check(*args):
@@ -48,7 +48,9 @@ class Integration(unittest.TestCase):
             out = check(f'127.0.0.1:{bench.port}', '--vid', '1234')
             self.assertEqual(out.returncode, 1)
             self.assertIn('no such device', out.stderr)
-        out = check(f'127.0.0.1:{bench.port}')
+        holder, port = kept_port()
+        with holder:
+            out = check(f'127.0.0.1:{port}')
         self.assertEqual(out.returncode, 1)
         self.assertIn('refused', out.stderr)
 

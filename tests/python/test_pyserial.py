@@ -135,7 +135,7 @@ def port(scheme, bench):
     with subprocess.Popen([USBWIRE, 'serial', '-H', server, '--rfc2217', '0'],
                           stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield process.stdout.readline().split()[0]
+            yield f'{process.stdout.readline().split()[0]}?timeout={PATIENCE}'
         finally:
             process.terminate()
 

@@ -6,6 +6,7 @@ A test is a function decorated with @test that takes a Lab; a file of them ends 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,10 @@ import time
 import traceback
 
 PATIENCE = 60  # seconds until a program that should have ended counts as hanging
+
+# Whoever runs the tests may ignore these (nohup, a job in the background); the programs are not to inherit it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _tests = []
 

@@ -96,6 +96,10 @@ struct uw_serial_config {
 /* Every field "leave it". */
 void uw_serial_config_init(struct uw_serial_config *config);
 
+/* Data bits, parity and stop bits from a word as people write it: "8N1", "7e2", "8N1.5". INVALID,
+ * and nothing changed, for any other. */
+int uw_serial_config_format(struct uw_serial_config *config, const char *format);
+
 /* One port of a device, open or not. */
 struct uw_serial_info {
     const char *driver; /* "cdc-acm", "cp210x", "ftdi", "ch341", "pl2303"; static */
@@ -214,7 +218,9 @@ int uw_serial_set_lines(struct uw_serial *port, int dtr, int rts, struct uw_faul
  * that have no such input CTS reads as set. */
 int uw_serial_lines(struct uw_serial *port, struct uw_fault *fault);
 
-/* Starts (1) and ends (0) a break. NOT_SUPPORTED where the chip has none. */
+/* Starts (1) and ends (0) a break. NOT_SUPPORTED where the chip has none. With some CH340 it is a
+ * byte at their lowest rate: what was written before goes first (TIMEOUT where it does not), it
+ * lasts 0.2 s, for whose end the end waits, and what is written meanwhile waits for that, too. */
 int uw_serial_set_break(struct uw_serial *port, int on, struct uw_fault *fault);
 
 /* What has happened since the port was opened. Counts wrap. */

@@ -2,7 +2,6 @@
  * cmd_serial.c - usbwire serial: a device's serial port on a terminal, a pseudo-terminal, a TCP
  * port
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,25 +62,6 @@ choose_face(struct serial *s)
     return 0;
 }
 
-/* "8N1": data bits, parity, stop bits. */
-static int
-read_format(struct uw_serial_config *c, const char *format)
-{
-    static const char *const stops[] = {
-        [UW_STOP_1] = "1", [UW_STOP_1_5] = "1.5", [UW_STOP_2] = "2"};
-    static const char parities[] = "NOEMS";
-    const char *parity = strlen(format) >= 3 ? strchr(parities, toupper(format[1])) : NULL;
-
-    if (!parity || format[0] < '5' || format[0] > '8')
-        return -1;
-    c->data_bits = format[0] - '0';
-    c->parity = (int)(parity - parities);
-    for (int i = 0; i < 3; i++)
-        if (strcmp(format + 2, stops[i]) == 0)
-            c->stop_bits = i;
-    return c->stop_bits;
-}
-
 static int
 number(const struct cli *cli, enum cli_option_id option)
 {
@@ -104,7 +84,7 @@ read_config(struct serial *s)
     c->read_ahead = cli_has(s->cli, OPT_READ_AHEAD);
     if (s->ports.face == &face_rfc2217)
         c->poll_lines = POLL_LINES_MS;
-    if (format && read_format(c, format) < 0)
+    if (format && uw_serial_config_format(c, format) < 0)
         return cli_usage("--format '%s' is none; give data bits, parity and stop bits as 8N1, 7E1 "
                          "or 8N1.5",
                          format);

@@ -98,12 +98,11 @@ read_input(struct terminal *t)
 /* ---- the screen ---- */
 
 static void
-stamp(struct terminal *t)
+stamp(void)
 {
     struct timespec now;
     struct tm tm;
 
-    (void)t;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)localtime_r(&now.tv_sec, &tm);
     printf("[%02d:%02d:%02d.%03ld] ", tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
@@ -114,7 +113,7 @@ show_text(struct terminal *t, const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (t->stamps && t->at_line_start && bytes[i] != '\r' && bytes[i] != '\n')
-            stamp(t);
+            stamp();
         putchar(bytes[i]);
         t->at_line_start = bytes[i] == '\n' || (bytes[i] == '\r' && t->at_line_start);
     }
@@ -160,8 +159,10 @@ show(struct bridge *b, const uint8_t *bytes, size_t size)
     t->shown += size;
     r = fflush(stdout);
     translate(t, 1);
-    if (r != 0)
-        t->leaving = 1;
+    if (r != 0 && !cli_interrupted()) {
+        b->code = cli_flush();
+        b->ended = 1;
+    }
 }
 
 /* ---- the face ---- */

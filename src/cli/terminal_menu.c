@@ -70,7 +70,7 @@ send_break(struct terminal *t)
     if (r < 0)
         complain(t, &fault);
     else
-        terminal_say(t, "a break of 250 ms was sent");
+        terminal_say(t, "a break was sent");
 }
 
 static unsigned

@@ -45,13 +45,14 @@
 #define STATUS_RI  0x04
 #define STATUS_DCD 0x08
 
-#define CLOCK 48000000u
+#define CLOCK    48000000u
+#define BAUD_MIN 46u
 
 /* chip->registers: what the pair of break and LCR was told last. */
 enum { BREAK, LCR };
 
-/* chip->type: one of those that do not tell their break register. They have no break, and lose
- * bytes with fact 1 unless ps is 3. */
+/* chip->type: one of those that do not tell their break register. They have no break but a byte at
+ * the lowest rate, and lose bytes with fact 1 unless ps is 3. */
 enum { USUAL, LIMITED };
 
 static int
@@ -92,8 +93,10 @@ learn(struct serial_chip *chip, unsigned step, const uint8_t *data, int length)
     if (step == 0 && length >= 1)
         chip->version = data[0];
     if (step == 1) {
-        if (length < 0)
+        if (length < 0) {
             chip->type = LIMITED;
+            chip->break_baud = BAUD_MIN;
+        }
         chip->registers[BREAK] = length == 2 ? data[0] | NO_BREAK : NO_BREAK;
     }
     if (step == 2 && length == 2)
@@ -160,7 +163,7 @@ set_baud(struct serial_chip *chip, unsigned baud, struct serial_plan *plan, cons
     struct divisor d;
     uint16_t value;
 
-    if (baud < 46 || baud > 3000000) {
+    if (baud < BAUD_MIN || baud > 3000000) {
         *ret_why = "it does 46 to 3000000 bits/s";
         return UW_ERROR_NOT_SUPPORTED;
     }

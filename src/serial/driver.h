@@ -56,6 +56,7 @@ struct serial_chip {
     unsigned type, version;  /* the driver's own */
     uint8_t capabilities;    /* CDC: bmCapabilities */
     uint8_t registers[4];    /* the driver's own: what it must write back */
+    unsigned break_baud;     /* it has no break: a zero byte at this rate is one; 0: it has */
     unsigned actual_baud;    /* set by the driver's set_line */
     struct serial_inputs inputs;
 };

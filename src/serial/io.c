@@ -180,7 +180,7 @@ uw_serial_write(struct uw_serial *p, const void *buf, size_t size, struct uw_use
     }
     /* At a server where our own reads may be in the way, the caller is told so: every transfer has
      * the timeout of its own. */
-    if (r == 0 && n > 0 && timeout.us > 0 && p->reading == SERIAL_READ_WHEN_WAIT) {
+    if (r == 0 && n > 0 && timeout.us > 0 && p->reading == SERIAL_READ_WHEN_WAIT && !p->holds) {
         r = drain_locked(&w, uw_never(), fault);
         if (r < 0)
             serial_pump_flush_output(p);

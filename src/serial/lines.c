@@ -1,5 +1,5 @@
 /*
- * lines.c - DTR, RTS and break
+ * lines.c - DTR and RTS
  *
  * The boards' reset circuit (two transistors, crossed) acts on the two lines together: EN is low
  * while RTS alone is set, BOOT is low while DTR alone is. Programs move one after the other; over a
@@ -158,35 +158,6 @@ uw_serial_lines(struct uw_serial *p, struct uw_fault *fault)
     }
     if (r == 0)
         r = (int)(p->outputs | p->chip.inputs.lines);
-    uw_loop_unlock(p->loop);
-    return r;
-}
-
-/* Many CDC-ACM devices have no break, whatever they say of themselves. */
-static int
-refuse_break(const struct uw_serial *p, struct uw_fault *fault)
-{
-    return serial_refuse(p, UW_ERROR_NOT_SUPPORTED, "send a break",
-                         "the device does not know that request (stall)", "", fault);
-}
-
-int
-uw_serial_set_break(struct uw_serial *p, int on, struct uw_fault *fault)
-{
-    struct serial_plan plan = {0};
-    int r;
-
-    uw_loop_lock(p->loop);
-    r = serial_check_locked(p, fault);
-    if (r == 0) {
-        serial_lines_settle(p);
-        p->chip.driver->set_break(&p->chip, on, &plan);
-        r = serial_run_locked(p, &plan, fault);
-        if (r == 0)
-            p->breaking = on != 0;
-        if (r == UW_ERROR_STALL)
-            r = refuse_break(p, fault);
-    }
     uw_loop_unlock(p->loop);
     return r;
 }

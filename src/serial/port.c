@@ -313,13 +313,13 @@ close_locked(struct uw_serial *p)
 
     uw_list_remove(&p->ending.link);
     uw_list_remove(&p->setting.link);
+    if (p->breaking && p->status == 0)
+        (void)serial_set_break_locked(p, 0, NULL);
+    p->breaking = p->holds = 0;
     serial_pump_stop_locked(p);
     uw_loop_set_timer(p->loop, &p->merge, uw_never());
     if (p->status < 0)
         return;
-    if (p->breaking)
-        p->chip.driver->set_break(&p->chip, 0, &plan);
-    p->breaking = 0;
     if (p->hang_up && p->outputs & p->outputs_known)
         p->chip.driver->set_lines(&p->chip, 0, BOTH, &plan);
     if (p->chip.driver->close)

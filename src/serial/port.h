@@ -5,7 +5,8 @@
  *     settings.c what it is set to
  *     run.c      plans of control requests on their way
  *     pump.c     data both ways: URBs, buffers, what the chip tells
- *     lines.c    DTR, RTS and break
+ *     lines.c    DTR and RTS
+ *     break.c    break
  *     io.c       the calls that wait
  *     url.c      a port by URL
  *
@@ -80,8 +81,10 @@ struct uw_serial {
     unsigned outputs_known; /* which of them were ever set */
     unsigned pending;       /* which of them the chip was not told yet */
     int breaking;
-    unsigned resets; /* of the device, by others: counted up */
-    int renew;       /* after one: the line is to be set anew */
+    struct uw_usec break_until; /* instant; of one that is a byte */
+    int holds;                  /* nothing that is to be written goes out meanwhile */
+    unsigned resets;            /* of the device, by others: counted up */
+    int renew;                  /* after one: the line is to be set anew */
     int hang_up;
     int read_ahead;
     unsigned poll_lines;
@@ -146,6 +149,8 @@ enum serial_reading serial_reading_locked(const struct serial_chip *chip, struct
 /* Drops input, what the engine keeps of it included, and starts reading again. */
 void serial_pump_flush_input(struct uw_serial *port);
 void serial_pump_flush_output(struct uw_serial *port);
+/* Sends a zero byte, past what waits to be written; by writes[0]. */
+void serial_pump_zero_locked(struct uw_serial *port, struct uw_usec timeout);
 /* The port has ended: the first reason counts. */
 void serial_end(struct uw_serial *port, int status, const struct uw_fault *fault);
 /* Something failed that nobody waits for. */
@@ -164,6 +169,10 @@ void serial_lines_init(struct uw_serial *port);
 unsigned serial_lines_again(const struct uw_serial *port);
 /* Sends a change that is being held; before any other use of the port. */
 void serial_lines_settle(struct uw_serial *port);
+
+/* ---- break.c ---- */
+
+int serial_set_break_locked(struct uw_serial *port, int on, struct uw_fault *fault);
 
 /* ---- settings.c ---- */
 

@@ -293,6 +293,16 @@ serial_reading_locked(const struct serial_chip *chip, struct uw_device *device)
     return chip->driver->counts ? SERIAL_READ_ASKED : SERIAL_READ_WHEN_WAIT;
 }
 
+void
+serial_pump_zero_locked(struct uw_serial *p, struct uw_usec timeout)
+{
+    struct serial_lane *lane = &p->writes[0];
+
+    lane->bytes[0] = 0;
+    p->writing++;
+    submit(lane, p->chip.out, 1, timeout, write_completed);
+}
+
 /* How much may be open at this server, and when: as it is known by now. */
 static void
 choose_reading(struct uw_serial *p)
@@ -344,7 +354,7 @@ serial_pump_locked(struct uw_serial *p)
     choose_reading(p);
     if (p->note.bytes && p->depth > 1 && !p->note.urb.in_flight)
         submit(&p->note, p->chip.notify, SERIAL_NOTE_SIZE, uw_never(), note_completed);
-    if (!is_under_way(p, renews))
+    if (!p->holds && !is_under_way(p, renews))
         pump_writes(p);
     pump_reads(p);
 }

@@ -1,6 +1,7 @@
 /*
  * settings.c - what a port is set to
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -19,6 +20,27 @@ uw_serial_config_init(struct uw_serial_config *c)
 {
     memset(c, 0xff, sizeof(*c));
     c->size = sizeof(*c);
+}
+
+static const char parities[] = "NOEMS"; /* by enum uw_serial_parity */
+static const char *const stops[] = {[UW_STOP_1] = "1", [UW_STOP_1_5] = "1.5", [UW_STOP_2] = "2"};
+
+int
+uw_serial_config_format(struct uw_serial_config *c, const char *format)
+{
+    const char *parity;
+
+    if (format[0] < '5' || format[0] > '8' || !format[1])
+        return UW_ERROR_INVALID;
+    parity = strchr(parities, toupper((unsigned char)format[1]));
+    for (int i = 0; parity && i < (int)(sizeof(stops) / sizeof(stops[0])); i++)
+        if (strcmp(format + 2, stops[i]) == 0) {
+            c->data_bits = format[0] - '0';
+            c->parity = (int)(parity - parities);
+            c->stop_bits = i;
+            return 0;
+        }
+    return UW_ERROR_INVALID;
 }
 
 struct range {
@@ -101,11 +123,8 @@ keep_what_was_set(struct uw_serial *p, const struct serial_chip *tried)
 static int
 refuse_line(const struct uw_serial *p, const struct serial_line *to, struct uw_fault *fault)
 {
-    static const char *const stops[] = {
-        [UW_STOP_1] = "1", [UW_STOP_1_5] = "1.5", [UW_STOP_2] = "2"};
-
     uw_fault_set(fault, UW_ERROR_NOT_SUPPORTED, "set a %s to %u bits/s, %u%c%s", p->chip.name,
-                 to->baud, to->data_bits, "NOEMS"[to->parity], stops[to->stop_bits]);
+                 to->baud, to->data_bits, parities[to->parity], stops[to->stop_bits]);
     uw_fault_on(fault, "%s", uw_device_name(p->device));
     uw_fault_advice(fault, "choose other settings");
     return UW_ERROR_NOT_SUPPORTED;
@@ -183,7 +202,7 @@ serial_renew_locked(struct uw_serial *p)
     int r = serial_plan_anew(p, serial_lines_again(p), &plan, &fault);
 
     p->renew = 0;
-    p->breaking = 0;
+    p->breaking = p->holds = 0;
     if (r == 0 && !serial_run_start_locked(p, &plan, SERIAL_RUN_RENEWS, &fault))
         r = UW_ERROR_NO_MEMORY;
     if (r < 0)

@@ -147,20 +147,10 @@ read_flow(struct serial_url *u, const char *s)
     return u->config.flow;
 }
 
-/* "8N1": data bits, parity, stop bits. */
 static int
 read_format(struct serial_url *u, const char *s)
 {
-    static const char *const stops[] = {"1", "1.5", "2", NULL};
-    static const char parities[] = "NOEMS";
-    const char *parity;
-
-    if (s[0] < '5' || s[0] > '8' || !s[1] || !(parity = strchr(parities, s[1] & ~0x20)))
-        return -1;
-    u->config.data_bits = s[0] - '0';
-    u->config.parity = (int)(parity - parities);
-    u->config.stop_bits = find_word(stops, s + 2);
-    return u->config.stop_bits;
+    return uw_serial_config_format(&u->config, s);
 }
 
 static const struct {

@@ -35,6 +35,7 @@
 struct chip {
     struct sim_uart uart;
     uint8_t registers[256];
+    int limited; /* of the kind without a break, and with fewer clocks */
 };
 
 static struct chip *
@@ -81,9 +82,11 @@ set_rate(struct chip *c)
 {
     unsigned prescaler = c->registers[REG_PRESCALER];
     unsigned divisor = 256u - c->registers[REG_DIVISOR];
-    unsigned shift = 12 - 3 * (prescaler & 3) - (prescaler >> 2 & 1);
+    unsigned ps = prescaler & 3, fact = prescaler >> 2 & 1;
 
-    c->uart.near.rate = 48000000000u / ((uint64_t)divisor << shift);
+    c->uart.near.rate = c->limited && fact && ps < 3
+                            ? 0
+                            : 48000000000u / ((uint64_t)divisor << (12 - 3 * ps - fact));
 }
 
 static void
@@ -129,11 +132,15 @@ static int
 create(struct sim_device *d, uint16_t pid, const char *name)
 {
     struct chip *c = calloc(1, sizeof(*c));
+    const char *limited = sim_option(d, "limited");
     struct sim_config config;
 
     if (!c)
         return UW_ERROR_NO_MEMORY;
     d->own = c;
+    if (limited && strcmp(limited, "0") != 0 && strcmp(limited, "1") != 0)
+        return UW_ERROR_INVALID;
+    c->limited = limited && *limited == '1';
     sim_device_descriptor(d, 0x1a86, pid, 0x0264, 0xff, 0, 0);
     d->strings[2] = name;
     config = sim_config_begin(d, 1);
@@ -148,10 +155,18 @@ create(struct sim_device *d, uint16_t pid, const char *name)
 /* ---- requests ---- */
 
 static int
+has_registers(const struct chip *c, const struct sim_setup *s)
+{
+    return !c->limited || ((s->value & 0xff) != REG_BREAK && s->value >> 8 != REG_BREAK);
+}
+
+static int
 out_request(struct chip *c, const struct sim_setup *s)
 {
     switch (s->request) {
     case WRITE_REG:
+        if (!has_registers(c, s))
+            return SIM_STALL;
         c->registers[s->value & 0xff] = (uint8_t)s->index;
         c->registers[s->value >> 8] = (uint8_t)(s->index >> 8);
         follow(c);
@@ -177,6 +192,8 @@ in_request(struct chip *c, const struct sim_setup *s, struct uw_request *r)
         uw_wr_u8(&w, 0);
         break;
     case READ_REG:
+        if (!has_registers(c, s))
+            return SIM_STALL;
         uw_wr_u8(&w, c->registers[s->value & 0xff]);
         uw_wr_u8(&w, c->registers[s->value >> 8]);
         break;
@@ -203,7 +220,13 @@ control(struct sim_device *d, const struct sim_setup *s, struct uw_request *r)
         return create(d, pid, chip);                                                               \
     }                                                                                              \
     const struct sim_model sim_##id = {                                                            \
-        SIM_UART_MODEL(id, chip),                                                                  \
+        .name = #id,                                                                               \
+        .text =                                                                                    \
+            "a " chip " serial chip; limited=1 is one of those without a break; " SIM_UART_TEXT,   \
+        .keys = "limited," SIM_UART_KEYS,                                                          \
+        .create = create_##id,                                                                     \
+        .reset = reset,                                                                            \
+        .control = control,                                                                        \
         .speed = SIM_FULL,                                                                         \
         .destroy = sim_uarts_destroy,                                                              \
         .transfer = sim_uarts_transfer,                                                            \

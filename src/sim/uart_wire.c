@@ -121,13 +121,28 @@ is_held(const struct sim_uart *u)
            (u->flow == SIM_FLOW_XON_XOFF && u->stopped) || !sim_uart_takes(u);
 }
 
+/* A start bit and eight zeroes that are longer than a whole byte of the far end. */
+static int
+is_slow(const struct sim_uart *u)
+{
+    return u->near.rate && 9u * u->other.rate >= u->near.rate * bits_in_a_byte(&u->other);
+}
+
 static void
 go_out(struct sim_uart *u, const uint8_t *bytes, size_t size)
 {
-    if (size > 0 && !u->deaf)
-        tell_format(u);
-    if (u->far->bytes && !u->deaf && !u->breaking && agree(u))
-        u->far->bytes(u, bytes, size);
+    if (size == 0 || u->deaf)
+        return;
+    tell_format(u);
+    if (u->breaking)
+        return;
+    if (agree(u)) {
+        if (u->far->bytes)
+            u->far->bytes(u, bytes, size);
+    } else if (is_slow(u) && memchr(bytes, 0, size)) {
+        sim_uart_break(u, 1);
+        sim_uart_break(u, 0);
+    }
 }
 
 /* How much of what is left of a request goes out now; the wire is busy with it from then on. */

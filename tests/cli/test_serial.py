@@ -265,6 +265,15 @@ def one_end_for_all_that_is_looked_for(lab):
 
 
 @test
+def a_full_disk(lab):
+    with lab.bench('--device', 'ft232r') as bench, open('/dev/full', 'wb') as full:
+        process = bench.start('serial', stdout=full, stderr=subprocess.PIPE)
+        _, errors = process.communicate(b'comes back', timeout=PATIENCE)
+        expect(b'standard output could not be written: No space left' in errors, errors)
+        expect_equal(process.returncode, 1)
+
+
+@test
 def what_does_not_go_together(lab):
     with lab.bench('--device', 'ch340') as bench:
         for words, code, text in (

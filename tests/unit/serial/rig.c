@@ -23,6 +23,7 @@ note(void *data, int level, const char *line)
 
     (void)level;
     r->moves += strstr(line, "DTR") || strstr(line, "RTS");
+    r->breaks += strstr(line, ": a break begins") != NULL;
     if (sscanf(line, "%*s port %*u: %zu bytes lost", &bytes) != 1)
         return;
     r->losses++;
@@ -110,12 +111,21 @@ rig_echo(struct uw_serial *port, const char *text)
 {
     size_t n = strlen(text);
     struct uw_fault fault = {0};
+
+    if (uw_serial_write(port, text, n, SOON, &fault) != (long)n)
+        fail_msg("%s", rig_sentence(&fault));
+    rig_expect(port, text);
+}
+
+void
+rig_expect(struct uw_serial *port, const char *text)
+{
+    size_t n = strlen(text);
+    struct uw_fault fault = {0};
     char back[256] = "";
     long r;
 
     assert_true(n < sizeof(back));
-    if (uw_serial_write(port, text, n, SOON, &fault) != (long)n)
-        fail_msg("%s", rig_sentence(&fault));
     r = uw_serial_read(port, back, n, n, SOON, &fault);
     if (r < 0)
         fail_msg("%s", rig_sentence(&fault));

@@ -18,6 +18,7 @@ struct rig {
     _Atomic unsigned losses; /* of bytes from the wire, as the simulated chips log them */
     _Atomic unsigned hidden; /* of these: of so many that a running count does not show it */
     _Atomic unsigned moves;  /* of DTR and RTS, both at once or one */
+    _Atomic unsigned breaks;
 };
 
 #define RIG_MODULUS 251u /* of the count that far=source sends */
@@ -40,6 +41,9 @@ struct uw_serial *rig_open(struct rig *rig, const char *query);
 
 /* Writes a text and expects it back. */
 void rig_echo(struct uw_serial *port, const char *text);
+
+/* Expects a text. */
+void rig_expect(struct uw_serial *port, const char *text);
 
 /* A fault as the sentence a person sees; static. */
 const char *rig_sentence(const struct uw_fault *fault);

@@ -302,7 +302,9 @@ test_ch341_limited(void **state)
     struct serial_line before = plan_line(1234, "8N1");
 
     (void)state;
+    assert_int_equal(c.break_baud, 0);
     c.driver->learn(&c, 1, NULL, UW_ERROR_STALL);
+    assert_int_equal(c.break_baud, 46);
     (void)plan_setting(&c, NULL, before);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_string_equal(plan_setting(&c, &before, plan_line(rows[i].baud, "8N1")),

@@ -243,6 +243,8 @@ test_refusals(void **state)
         {"baud=0", UW_ERROR_INVALID, "the baud rate is 0"},
         {"baud=12x", UW_ERROR_INVALID, "'baud=12x' makes no sense"},
         {"format=9N1", UW_ERROR_INVALID, "'format=9N1' makes no sense"},
+        {"format=8%201", UW_ERROR_INVALID, "'format=8%201' makes no sense"},
+        {"format=8", UW_ERROR_INVALID, "'format=8' makes no sense"},
         {"colour=red", UW_ERROR_INVALID, "'colour=red' makes no sense"},
         {"serial=%4", UW_ERROR_INVALID, "'serial=%4' makes no sense"},
         {"vid=1234", UW_ERROR_NOT_FOUND, ""},
@@ -452,7 +454,7 @@ test_rates_between(void **state)
 static void
 test_a_break_ends_with_the_port(void **state)
 {
-    static const char *const chips[] = {"cp2102", "ft232r", "ch340", "pl2303hx"};
+    static const char *const chips[] = {"cp2102", "ft232r", "ch340", "ch340:limited=1", "pl2303hx"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(chips) / sizeof(chips[0]); i++) {
@@ -472,6 +474,31 @@ test_a_break_ends_with_the_port(void **state)
         uw_device_free(device);
         rig_free(rig);
     }
+}
+
+/* It has the length of a byte at the lowest rate, and nothing else goes out before its end. */
+static void
+test_a_break_that_is_a_byte(void **state)
+{
+    struct rig *rig = rig_new("ch340:limited=1,baud=19200,format=7E1", NULL);
+    struct uw_serial *p = rig_open(rig, "baud=19200&format=7E1&dtr=1&rts=0");
+    struct uw_usec begun;
+
+    (void)state;
+    rig_echo(p, "before");
+    begun = uw_now();
+    assert_int_equal(uw_serial_set_break(p, 1, NULL), 0);
+    assert_int_equal(rig->breaks, 1);
+    assert_int_equal(uw_serial_write(p, "behind it", 9, SOON, NULL), 9);
+    assert_int_equal(uw_serial_set_break(p, 1, NULL), 0);
+    assert_int_equal(uw_serial_drain(p, uw_msec(1), NULL), UW_ERROR_TIMEOUT);
+    assert_int_equal(uw_serial_set_break(p, 0, NULL), 0);
+    assert_true(uw_usec_sub(uw_now(), begun).us >= 9 * 1000000 / 46);
+    assert_int_equal(rig->breaks, 1);
+    rig_expect(p, "behind it");
+    assert_int_equal(uw_serial_actual_baud(p), 19231);
+    uw_serial_free(p);
+    rig_free(rig);
 }
 
 /* Another user of the device does what a chip forgets its line by. */
@@ -526,6 +553,7 @@ main(void)
         cmocka_unit_test(test_settings_of_a_port_that_ended),
         cmocka_unit_test(test_rates_between),
         cmocka_unit_test(test_a_break_ends_with_the_port),
+        cmocka_unit_test(test_a_break_that_is_a_byte),
         cmocka_unit_test(test_a_chip_that_was_reset),
     };
 

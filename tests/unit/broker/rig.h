@@ -11,7 +11,7 @@
 
 #include "support/stand.h"
 
-#define LONG  uw_msec(10000)
+#define LONG  uw_msec(60000)
 #define SHORT uw_msec(150)
 
 /* A program: what it holds of the library. */

@@ -41,6 +41,8 @@ receive(struct wire *w, void *buf, size_t size)
 static void
 transmit(struct wire *w, const void *buf, size_t size)
 {
+    if (!size)
+        return; /* and there may be no buffer */
     if (w->holds) {
         assert_true(size <= sizeof(w->held) - w->held_size);
         memcpy(w->held + w->held_size, buf, size);

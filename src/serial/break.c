@@ -27,7 +27,7 @@ set_own(struct uw_serial *p, int on, struct uw_fault *fault)
     int r;
 
     p->chip.driver->set_break(&p->chip, on, &plan);
-    r = serial_run_locked(p, &plan, fault);
+    r = serial_run_locked(p, &plan, 0, fault);
     return r == UW_ERROR_STALL ? refuse(p, fault) : r;
 }
 
@@ -52,7 +52,7 @@ change_line(struct uw_serial *p, const struct serial_line *from, const struct se
     struct serial_plan plan = {0};
     int r = serial_plan_line(p, &p->chip, from, to, &plan, fault);
 
-    return r < 0 ? r : serial_run_locked(p, &plan, fault);
+    return r < 0 ? r : serial_run_locked(p, &plan, 0, fault);
 }
 
 static int

@@ -232,7 +232,7 @@ uw_serial_flush(struct uw_serial *p, unsigned buffers, struct uw_fault *fault)
         if (buffers & UW_SERIAL_OUTPUT)
             serial_pump_flush_output(p);
         p->chip.driver->purge(&p->chip, buffers, &plan);
-        r = serial_run_locked(p, &plan, fault);
+        r = serial_run_locked(p, &plan, 0, fault);
         /* Whatever the chip had sent before the purge has come before its answer. */
         if (buffers & UW_SERIAL_INPUT)
             serial_pump_flush_input(p);

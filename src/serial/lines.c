@@ -121,7 +121,7 @@ uw_serial_set_lines(struct uw_serial *p, int dtr, int rts, struct uw_fault *faul
     }
     if (send) {
         make_plan(p, send, &plan);
-        r = serial_run_locked(p, &plan, fault);
+        r = serial_run_locked(p, &plan, 0, fault);
     }
     uw_loop_unlock(p->loop);
     return r;

@@ -164,7 +164,7 @@ set_up_locked(struct uw_serial *p, unsigned mask, struct uw_fault *fault)
     if (r == 0)
         r = serial_plan_anew(p, mask, &plan, fault);
     if (r == 0)
-        r = serial_run_locked(p, &plan, fault);
+        r = serial_run_locked(p, &plan, 0, fault);
     /* Set while this was under way, which happens to a port that is opened again. */
     while (r == 0 && memcmp(&told, &p->line, sizeof(told)) != 0) {
         struct serial_line before = told;
@@ -173,7 +173,7 @@ set_up_locked(struct uw_serial *p, unsigned mask, struct uw_fault *fault)
         plan.count = 0;
         r = serial_plan_line(p, &p->chip, &before, &told, &plan, fault);
         if (r == 0)
-            r = serial_run_locked(p, &plan, fault);
+            r = serial_run_locked(p, &plan, 0, fault);
     }
     if (r == 0) {
         uw_import_on_ended_locked(p->device->import, &p->ending);
@@ -325,7 +325,7 @@ close_locked(struct uw_serial *p)
     if (p->chip.driver->close)
         p->chip.driver->close(&p->chip, &plan);
     if (plan.count)
-        (void)serial_run_locked(p, &plan, NULL);
+        (void)serial_run_locked(p, &plan, SERIAL_RUN_CLOSES, NULL);
 }
 
 void

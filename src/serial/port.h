@@ -61,6 +61,7 @@ struct serial_run {
     unsigned left; /* steps that have not ended */
     unsigned waited : 1, asks : 1;
     unsigned renews : 1; /* the line, and what is written waits for that */
+    unsigned closes : 1; /* nobody wants to wait long for it */
     unsigned reads_made; /* the port's as it began */
     int status;          /* of the first step that failed and may not */
     struct uw_fault fault;
@@ -120,6 +121,7 @@ struct uw_serial {
 #define SERIAL_RUN_WAITED 1u /* serial_run_wait_locked and serial_run_free follow */
 #define SERIAL_RUN_ASKS   2u /* what it brings is for driver->answer */
 #define SERIAL_RUN_RENEWS 4u /* what the line is set to: nothing is written meanwhile */
+#define SERIAL_RUN_CLOSES 8u /* given up soon */
 
 /* Sends a plan; NULL, with a fault, when it could not be. */
 struct serial_run *serial_run_start_locked(struct uw_serial *port, const struct serial_plan *plan,
@@ -128,7 +130,7 @@ struct serial_run *serial_run_start_locked(struct uw_serial *port, const struct 
 int serial_run_wait_locked(struct serial_run *run, struct uw_fault *fault);
 void serial_run_free(struct serial_run *run);
 /* The three at once. */
-int serial_run_locked(struct uw_serial *port, const struct serial_plan *plan,
+int serial_run_locked(struct uw_serial *port, const struct serial_plan *plan, unsigned flags,
                       struct uw_fault *fault);
 /* Frees those that have ended and nobody waits for. */
 void serial_runs_reap(struct uw_serial *port);

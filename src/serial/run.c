@@ -11,6 +11,7 @@
 #include "serial/port.h"
 
 #define STEP_TIMEOUT_MS 5000u
+#define LAST_TIMEOUT_MS 1000u /* of a port that is closed: nobody wants to wait for that */
 
 static void
 note_answer(struct serial_run *run, unsigned step, const struct serial_step *s)
@@ -59,7 +60,7 @@ submit(struct uw_serial *p, struct serial_run *run, struct serial_step *s,
     uw_urb_init(&s->urb);
     uw_urb_set_control(&s->urb, p->device, q->type, q->request, q->value, q->index, s->data,
                        q->length);
-    uw_urb_set_timeout(&s->urb, uw_msec(STEP_TIMEOUT_MS));
+    uw_urb_set_timeout(&s->urb, uw_msec(run->closes ? LAST_TIMEOUT_MS : STEP_TIMEOUT_MS));
     s->urb.completed_locked = step_completed;
     r = uw_device_submit_locked(&s->urb, NULL);
     if (r < 0) {
@@ -83,6 +84,7 @@ serial_run_start_locked(struct uw_serial *p, const struct serial_plan *plan, uns
     run->waited = (flags & SERIAL_RUN_WAITED) != 0;
     run->asks = (flags & SERIAL_RUN_ASKS) != 0;
     run->renews = (flags & SERIAL_RUN_RENEWS) != 0;
+    run->closes = (flags & SERIAL_RUN_CLOSES) != 0;
     run->left = run->count = plan->count;
     uw_list_insert(&p->runs, &run->link);
     for (unsigned i = 0; i < plan->count; i++)
@@ -113,9 +115,10 @@ serial_run_free(struct serial_run *run)
 }
 
 int
-serial_run_locked(struct uw_serial *p, const struct serial_plan *plan, struct uw_fault *fault)
+serial_run_locked(struct uw_serial *p, const struct serial_plan *plan, unsigned flags,
+                  struct uw_fault *fault)
 {
-    struct serial_run *run = serial_run_start_locked(p, plan, SERIAL_RUN_WAITED, fault);
+    struct serial_run *run = serial_run_start_locked(p, plan, SERIAL_RUN_WAITED | flags, fault);
     int r;
 
     if (!run)

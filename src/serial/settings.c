@@ -244,7 +244,7 @@ change(struct uw_serial *p, const struct uw_serial_config *c, struct uw_fault *f
     lines = serial_take_lines(p, c);
     if (lines)
         p->chip.driver->set_lines(&chip, p->outputs, lines, &plan);
-    r = serial_run_locked(p, &plan, fault);
+    r = serial_run_locked(p, &plan, 0, fault);
     if (r < 0)
         return r;
     keep_what_was_set(p, &chip);

@@ -22,6 +22,8 @@ note(void *data, int level, const char *line)
     size_t bytes;
 
     (void)level;
+    pthread_mutex_lock(&r->gate);
+    pthread_mutex_unlock(&r->gate);
     r->moves += strstr(line, "DTR") || strstr(line, "RTS");
     r->breaks += strstr(line, ": a break begins") != NULL;
     if (sscanf(line, "%*s port %*u: %zu bytes lost", &bytes) != 1)
@@ -39,6 +41,7 @@ make(const char *device, const char *personality, struct uw_usec latency)
     char address[64];
 
     assert_non_null(r);
+    pthread_mutex_init(&r->gate, NULL);
     assert_int_equal(uw_sim_new(&log, &r->sim), 0);
     if (uw_sim_add(r->sim, device, &fault) < 0)
         fail_msg("%s", rig_sentence(&fault));
@@ -83,6 +86,7 @@ rig_free(struct rig *r)
     uw_server_free(r->server);
     uw_loop_free(r->loop);
     rig_stop_server(r);
+    pthread_mutex_destroy(&r->gate);
     free(r);
 }
 

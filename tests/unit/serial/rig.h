@@ -15,6 +15,7 @@ struct rig {
     struct uw_device_info info; /* of the device */
     struct uw_loop *loop;
     struct uw_server *server;
+    pthread_mutex_t gate;    /* the bench stops at its next line of log while this is locked */
     _Atomic unsigned losses; /* of bytes from the wire, as the simulated chips log them */
     _Atomic unsigned hidden; /* of these: of so many that a running count does not show it */
     _Atomic unsigned moves;  /* of DTR and RTS, both at once or one */

@@ -529,6 +529,20 @@ test_a_chip_that_was_reset(void **state)
     }
 }
 
+/* A server that stopped is not waited for as long as one that is slow. */
+static void
+test_closing_at_a_server_that_stopped(void **state)
+{
+    struct rig *r = (struct rig *)*state;
+    struct uw_serial *p = rig_open(r, "dtr=1");
+    struct uw_usec start = uw_now();
+
+    pthread_mutex_lock(&r->gate);
+    uw_serial_free(p); /* DTR is to be dropped, which stops the bench */
+    pthread_mutex_unlock(&r->gate);
+    assert_true(uw_usec_sub(uw_now(), start).us < 5000000); /* a request's own patience */
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -549,6 +563,7 @@ main(void)
         ROW(test_config_changes),
         ROW(test_server_gone),
         ROW(test_reopen_alive),
+        ROW(test_closing_at_a_server_that_stopped),
         cmocka_unit_test(test_reopen_after_a_reset),
         cmocka_unit_test(test_settings_of_a_port_that_ended),
         cmocka_unit_test(test_rates_between),
